@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Types shared by the stages of the engine.
+///
+/// `layer_t` is a checked descriptor with everything that the stages need already derived, so that
+/// no stage multiplies at run time. Distances inside an input row are in bytes, distances between
+/// rows of the line buffer are in beats.
+package conv_pkg;
+
+  localparam int unsigned AddressBits = 32;  // AXI address: the HP ports of Zynq-7000
+  localparam int unsigned BeatBytes = 8;  // one AXI beat
+  localparam int unsigned BeatBits = 8 * BeatBytes;
+  localparam int unsigned SliceLanes = BeatBytes;  // output lanes that leave the array per cycle
+  localparam int unsigned BurstBeats = 16;  // AXI3 limit of the HP ports
+
+  typedef logic [AddressBits-1:0] address_t;
+  typedef logic [BeatBits-1:0] beat_t;
+  typedef logic [BeatBytes-1:0] strobe_t;
+  typedef logic signed [23:0] offset_t;  // byte position in an input row; negative is left padding
+  typedef logic [15:0] count_t;
+  typedef logic [23:0] beats_t;  // number of beats of a transfer, or a beat position
+
+  typedef struct packed {
+    // Input rows in memory and in the line buffer.
+    address_t input_address;  // of row 0, rounded down to a beat
+    address_t input_row_stride;
+    logic [2:0] input_align;  // bytes of the first beat before the row
+    logic input_unsigned;
+    logic signed [7:0] input_zero_point;
+    count_t input_height;
+    offset_t row_bytes;  // bytes of a row that are data
+    beats_t row_beats;  // beats of a row in memory = beats of a row slot
+    count_t row_slots;
+    beats_t ring_beats;  // row_slots x row_beats
+    // Kernel: kernel_height x segments x segment_words words are accumulated per output.
+    logic [4:0] kernel_height;
+    logic [6:0] segments;  // contiguous byte runs per kernel row: 1 or kernel_width
+    count_t segment_words;  // array words per segment
+    count_t dilation_height;  // input rows from one kernel row to the next
+    beats_t kernel_row_step;  // the same, in beats of the ring
+    offset_t segment_step;  // bytes from one segment to the next
+    // Walk over the output.
+    count_t output_height;
+    count_t output_width;
+    count_t output_channels;
+    logic [3:0] stride_height;  // input rows per output row
+    beats_t output_row_step;  // the same, in beats of the ring
+    offset_t pixel_step;  // input bytes per output column
+    offset_t pad_left_bytes;
+    count_t pad_top;
+    beats_t pad_top_step;  // pad_top in beats of the ring
+    // Weights: groups of OutputLanes channels, each its parameters and group_words words.
+    address_t weights_address;
+    count_t group_words;  // kernel_height x segments x segment_words
+    count_t groups;
+    count_t groups_per_pass;
+    count_t passes;
+    // Output.
+    address_t output_address;
+    address_t output_row_stride;
+    address_t output_pixel_stride;
+    conv_regs_pkg::output_type_e output_type;
+    conv_regs_pkg::rounding_e rounding;
+    conv_regs_pkg::overflow_e overflow;
+    logic signed [15:0] output_zero_point;
+    logic signed [15:0] clamp_min;
+    logic signed [15:0] clamp_max;
+  } layer_t;
+
+  // Bias and multiplier of one output channel, as they lie in memory (one beat).
+  typedef struct packed {
+    logic [31:0] multiplier;  // float32
+    logic signed [31:0] bias;
+  } parameter_t;
+
+endpackage
