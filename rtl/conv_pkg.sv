@@ -5,6 +5,8 @@
 /// `layer_t` is a checked descriptor with everything that the stages need already derived, so that
 /// no stage multiplies at run time. Distances inside an input row are in bytes, distances between
 /// rows of the line buffer are in beats.
+// Each module uses only part of the package.
+// verilator lint_off UNUSEDPARAM
 package conv_pkg;
 
   localparam int unsigned AddressBits = 32;  // AXI address: the HP ports of Zynq-7000
@@ -74,3 +76,4 @@ package conv_pkg;
   } parameter_t;
 
 endpackage
+// verilator lint_on UNUSEDPARAM

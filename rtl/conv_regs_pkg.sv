@@ -1,6 +1,7 @@
 // Generated from rtl/regs/interface.toml by `make regs`; do not edit.
 // SPDX-License-Identifier: Apache-2.0
 
+// verilator lint_off UNUSEDPARAM
 package conv_regs_pkg;
 
   localparam int unsigned Magic = 32'h4c434e56;
@@ -127,3 +128,4 @@ package conv_regs_pkg;
   } result_t;
 
 endpackage
+// verilator lint_on UNUSEDPARAM

@@ -71,7 +71,9 @@ def sv_struct(name: str, fields: list[tuple[str, int, str]]) -> list[str]:
 
 def systemverilog(spec: Spec) -> str:
     descriptor = spec["descriptor"]
-    out = [f"// {NOTE}", "// SPDX-License-Identifier: Apache-2.0", "", "package conv_regs_pkg;", ""]
+    out = [f"// {NOTE}", "// SPDX-License-Identifier: Apache-2.0", ""]
+    # A package serves several modules; each uses only part of it.
+    out += ["// verilator lint_off UNUSEDPARAM", "package conv_regs_pkg;", ""]
     for name, value in constants(spec):
         out.append(f"  localparam int unsigned {name} = 32'h{value:x};")
     out += ["", "  // Byte offsets of the control registers."]
@@ -90,7 +92,7 @@ def systemverilog(spec: Spec) -> str:
         "result_t",
         packed_fields(descriptor["result"], descriptor["result_offset"], descriptor["result_bytes"]),
     )
-    return "\n".join([*out, "endpackage"]) + "\n"
+    return "\n".join([*out, "endpackage", "// verilator lint_on UNUSEDPARAM"]) + "\n"
 
 
 def cpp_struct(name: str, fields: list[tuple[str, int, str]]) -> list[str]:

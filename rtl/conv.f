@@ -1,0 +1,2 @@
+conv_regs_pkg.sv
+conv_pkg.sv

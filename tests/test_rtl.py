@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every cocotb bench: sim/<module>.py on rtl/<module>.sv, for each of its CONFIGURATIONS.
+
+`pytest tests/test_rtl.py -k conv_fifo` runs one module; WAVES=1 leaves a waveform (dump.vcd).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("cocotb_tools", reason="cocotb is missing: pip install -e '.[sim]'")
+from cocotb_tools.runner import get_runner  # noqa: E402
+
+from lineconv.virtual_board import toolchain  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+Parameters = dict[str, int]
+
+
+def configurations(bench: Path) -> list[Parameters]:
+    """The CONFIGURATIONS literal of a bench, read without importing simulator code."""
+    for node in ast.parse(bench.read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CONFIGURATIONS":
+            value: list[Parameters] = ast.literal_eval(node.value)
+            return value
+    raise ValueError(f"{bench}: no CONFIGURATIONS")
+
+
+def label(module: str, parameters: Parameters) -> str:
+    return "-".join([module, *(f"{k}{v}" for k, v in parameters.items())])
+
+
+CASES = [
+    pytest.param(bench.stem, parameters, id=label(bench.stem, parameters))
+    for bench in sorted((ROOT / "sim").glob("conv_*.py"))
+    for parameters in configurations(bench)
+]
+
+
+@pytest.mark.parametrize(("module", "parameters"), CASES)
+def test_module(module: str, parameters: Parameters, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in toolchain.environment().items():
+        monkeypatch.setenv(name, value)
+    path = [str(ROOT / "sim"), str(ROOT / "host"), *sys.path]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    waves = bool(os.environ.get("WAVES"))
+    build = ROOT / "build" / "sim" / (label(module, parameters) + ("-waves" if waves else ""))
+    sources = (ROOT / "rtl" / "conv.f").read_text().split()
+    runner: Any = get_runner("verilator")
+    runner.build(
+        sources=[ROOT / "rtl" / name for name in sources],
+        hdl_toplevel=module,
+        parameters=parameters,
+        build_dir=build,
+        build_args=["--assert", "-O3", "--output-split", "0", "-Wno-fatal", "-CFLAGS", "-O1"],
+        waves=waves,
+    )
+    results = runner.test(
+        hdl_toplevel=module,
+        test_module=module,
+        build_dir=build,
+        test_dir=build,
+        parameters=parameters,
+        extra_env={"PARAMETERS": repr(parameters)},
+        waves=waves,
+    )
+    total, failed = check_results(results)
+    assert total > 0 and failed == 0, f"{failed} of {total} tests of {module} failed"
+
+
+def check_results(results: Path) -> tuple[int, int]:
+    from cocotb_tools.runner import get_results
+
+    total, failed = get_results(results)
+    return int(total), int(failed)
