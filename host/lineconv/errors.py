@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every exception that lineconv raises on purpose.
+
+`InvalidInputError` means the caller passed something that cannot work and nothing was started;
+`DeviceError` means a device was asked to work and did not finish.
+"""
+
+
+class LineconvError(Exception):
+    """Base of all lineconv errors."""
+
+
+class InvalidInputError(LineconvError, ValueError):
+    """An argument has a value that is not allowed; the message names both."""
+
+
+class InvalidLayerError(InvalidInputError):
+    """A layer description is inconsistent or out of range."""
+
+
+class InvalidTensorError(InvalidInputError):
+    """An array has the wrong shape, element type or values."""
+
+
+class InvalidFileError(InvalidInputError):
+    """A file is damaged, of another version, or not what its name promises."""
+
+
+class UnknownDeviceError(InvalidInputError):
+    """No device answers to the given name."""
+
+
+class DeviceError(LineconvError, RuntimeError):
+    """A device failed while it was used."""
+
+
+class BitstreamMismatchError(DeviceError):
+    """The hardware identifies itself as something this package cannot drive."""
+
+
+class RunTimeoutError(DeviceError, TimeoutError):
+    """A run did not finish in the time it was given."""
+
+
+class ProgramError(DeviceError):
+    """The engine stopped a program at one of its descriptors.
+
+    Attributes:
+        code: error code that the engine wrote back.
+        name: what the code is called.
+        index: position of the offending descriptor in the program, from 0.
+    """
+
+    def __init__(self, code: int, name: str, index: int) -> None:
+        # All arguments go to the base class, so that the exception survives pickling.
+        super().__init__(code, name, index)
+        self.code = code
+        self.name = name
+        self.index = index
+
+    def __str__(self) -> str:
+        return f"program stopped at descriptor {self.index}: {self.name} (code {self.code})"
