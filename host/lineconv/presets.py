@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Named configurations of the engine: size of the array, memory behind it, clock.
+
+This table is the only place where they are written down; the RTL parameters, the model of the
+board's memory and what the compiler tiles for are all derived from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from lineconv.errors import InvalidInputError
+
+__all__ = ["PRESETS", "Array", "MemoryModel", "Preset", "preset"]
+
+SLICE_LANES = 8  # output channels that leave the array per cycle: one beat of weights
+MAX_LANES = 0xFFFF  # width of the fields in the LANES register
+
+
+def _require(name: str, value: int, low: int, high: int | None) -> None:
+    if value < low or (high is not None and value > high):
+        allowed = f"{low} or more" if high is None else f"{low}..{high}"
+        raise InvalidInputError(f"{name} is {value}, allowed is {allowed}")
+
+
+@dataclass(frozen=True)
+class Array:
+    """Sizes that are fixed when the engine is built.
+
+    Attributes:
+        input_lanes: input bytes multiplied per cycle.
+        output_lanes: output channels computed together (one group), a multiple of 8.
+        weight_words: depth of the weight buffer, in words of input_lanes x output_lanes bytes.
+        line_buffer_beats: capacity of the line buffer, in beats of 8 bytes.
+
+    Raises:
+        InvalidInputError: a size is out of range.
+    """
+
+    input_lanes: int
+    output_lanes: int
+    weight_words: int
+    line_buffer_beats: int
+
+    def __post_init__(self) -> None:
+        _require("input_lanes", self.input_lanes, 1, MAX_LANES)
+        _require("output_lanes", self.output_lanes, SLICE_LANES, MAX_LANES)
+        if self.output_lanes % SLICE_LANES:
+            raise InvalidInputError(
+                f"output_lanes is {self.output_lanes}, allowed are multiples of {SLICE_LANES}"
+            )
+        _require("weight_words", self.weight_words, self.num_slices, None)
+        _require("line_buffer_beats", self.line_buffer_beats, 1, None)
+
+    @property
+    def num_slices(self) -> int:
+        """Beats of weights per input byte; slices of 8 channels per group."""
+        return self.output_lanes // SLICE_LANES
+
+    @property
+    def parameter_groups(self) -> int:
+        """Groups whose bias and multiplier fit on chip."""
+        return self.weight_words // self.num_slices
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of a fully used cycle."""
+        return self.input_lanes * self.output_lanes
+
+    @property
+    def rtl_parameters(self) -> dict[str, int]:
+        """Parameters of the RTL top: the same words, spelled as SystemVerilog does."""
+        return {
+            "".join(word.capitalize() for word in name.split("_")): value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """Timing of the memory behind the two AXI ports.
+
+    Attributes:
+        bytes_per_cycle: bandwidth shared by reads and writes of both ports, more than 0.
+        read_latency: cycles from the acceptance of a read address to its first beat, >= 1.
+        write_latency: cycles from the last write beat to its response, >= 1.
+        max_outstanding: bursts that a port accepts before it has answered the first, 1..64.
+        stall_probability: chance of a stall per cycle on each of the five channels, 0 <= p < 1.
+        seed: of the stalls; the same seed gives the same run, cycle for cycle.
+
+    Raises:
+        InvalidInputError: a value is out of range.
+    """
+
+    bytes_per_cycle: float
+    read_latency: int = 32
+    write_latency: int = 16
+    max_outstanding: int = 16
+    stall_probability: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        # Negated, so that NaN is refused as well.
+        if not 0 < self.bytes_per_cycle <= 1024:
+            raise InvalidInputError(
+                f"bytes_per_cycle is {self.bytes_per_cycle}, allowed is 0 < b <= 1024"
+            )
+        _require("read_latency", self.read_latency, 1, 1_000_000)
+        _require("write_latency", self.write_latency, 1, 1_000_000)
+        _require("max_outstanding", self.max_outstanding, 1, 64)
+        if not 0 <= self.stall_probability < 1:
+            raise InvalidInputError(
+                f"stall_probability is {self.stall_probability}, allowed is 0 <= p < 1"
+            )
+        _require("seed", self.seed, 0, 2**64 - 1)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One configuration of the engine on one board.
+
+    Attributes:
+        name: what the preset is called in device names such as `sim:pynq-z2`.
+        array: sizes of the engine.
+        memory: model of the board's memory, per clock cycle of the engine.
+        clock_hz: clock that the engine is built for.
+        description: one line for listings.
+    """
+
+    name: str
+    array: Array
+    memory: MemoryModel
+    clock_hz: int
+    description: str
+
+
+# 16-bit DDR3-1050 is 2.1 GB/s, of which about 70 % can be used: 9.8 bytes per cycle of 150 MHz.
+_PYNQ_Z2_MEMORY = MemoryModel(bytes_per_cycle=9.8, read_latency=32)
+
+PRESETS: dict[str, Preset] = {
+    entry.name: entry
+    for entry in (
+        Preset(
+            name="pynq-z2",
+            array=Array(input_lanes=26, output_lanes=16, weight_words=512, line_buffer_beats=16384),
+            memory=_PYNQ_Z2_MEMORY,
+            clock_hz=150_000_000,
+            description="PYNQ-Z2 (xc7z020): 416 MAC per cycle, 208 KB weights, 128 KB lines",
+        ),
+        Preset(
+            name="tiny",
+            array=Array(input_lanes=4, output_lanes=8, weight_words=128, line_buffer_beats=512),
+            memory=_PYNQ_Z2_MEMORY,
+            clock_hz=150_000_000,
+            description="Small array that builds in seconds: 32 MAC per cycle",
+        ),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        InvalidInputError: there is none; the message lists those that exist.
+    """
+    try:
+        return PRESETS[name]
+    except KeyError:
+        known = ", ".join(PRESETS)
+        raise InvalidInputError(f"no preset {name!r}, there are: {known}") from None
