@@ -52,9 +52,10 @@ def test_module(module: str, parameters: Parameters, monkeypatch: pytest.MonkeyP
     waves = bool(os.environ.get("WAVES"))
     build = ROOT / "build" / "sim" / (label(module, parameters) + ("-waves" if waves else ""))
     rtl = ROOT / "rtl"
+    packages = [f for f in (rtl / "conv.f").read_text().split() if f.endswith("_pkg.sv")]
     runner: Any = get_runner("verilator")
     runner.build(
-        sources=[rtl / "conv_regs_pkg.sv", rtl / "conv_pkg.sv", rtl / f"{module}.sv"],
+        sources=[rtl / name for name in [*packages, f"{module}.sv"]],
         hdl_toplevel=module,
         parameters=parameters,
         build_dir=build,

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Checks a descriptor and derives from it what the stages need.
+///
+/// The steps of conv_check_steps run one after the other on one small multiplier, in the order of
+/// the error codes; the first that fails names the error.
+///
+/// `start_i` is accepted when idle; the descriptor and the window must then stay for as long as
+/// `layer_o`, which passes many fields on, is used. `done_o` is high for one cycle; `error_o` and
+/// `layer_o` are valid from then until the next start. A step takes 3 cycles plus one per
+/// significant bit of its b, the count of groups one cycle per group: about 200 in all.
+module conv_check
+  import conv_regs_pkg::*;
+  import conv_check_pkg::*;
+#(
+  parameter int unsigned InputLanes = 26,
+  parameter int unsigned OutputLanes = 16,
+  parameter int unsigned WeightWords = 512,
+  parameter int unsigned LineBufferBeats = 16384
+) (
+  input logic clk_i,
+  input logic rst_ni,
+
+  input logic start_i,
+  input descriptor_t descriptor_i,
+  input logic [63:0] window_base_i,
+  input logic [63:0] window_last_i,
+
+  output logic done_o,
+  output error_e error_o,
+  output conv_pkg::layer_t layer_o
+);
+
+  typedef enum logic [2:0] {
+    Idle,
+    Load,
+    Wait,
+    Judge,
+    Done
+  } state_e;
+
+  state_e state_d, state_q;
+  step_e step_d, step_q;
+  error_e error_d, error_q;
+  derived_t derived_d, derived_q;
+  condition_t condition;
+  wide_t sum;
+  logic sum_done, count_done;
+  conv_pkg::count_t groups, passes;
+
+  conv_check_steps #(
+    .InputLanes(InputLanes),
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords),
+    .LineBufferBeats(LineBufferBeats)
+  ) u_steps (
+    .step_i(step_q),
+    .descriptor_i,
+    .window_base_i,
+    .window_last_i,
+    .groups_i(groups),
+    .condition_o(condition),
+    .sum_i(sum),
+    .derived_i(derived_q),
+    .derived_o(derived_d)
+  );
+
+  conv_multiply_add #(
+    .AWidth($bits(condition.a)),
+    .BWidth($bits(condition.b)),
+    .SumWidth($bits(wide_t))
+  ) u_multiply_add (
+    .clk_i,
+    .rst_ni,
+    .start_i(state_q == Load),
+    .a_i(condition.a),
+    .b_i(condition.b),
+    .c_i(condition.c),
+    .done_o(sum_done),
+    .sum_o(sum)
+  );
+
+  conv_group_count #(
+    .OutputLanes(OutputLanes)
+  ) u_group_count (
+    .clk_i,
+    .rst_ni,
+    .start_i(state_q == Idle && start_i),
+    .channels_i(descriptor_i.output_channels),
+    .groups_per_pass_i(descriptor_i.groups_per_pass),
+    .done_o(count_done),
+    .groups_o(groups),
+    .passes_o(passes)
+  );
+
+  always_comb begin
+    state_d = state_q;
+    step_d = step_q;
+    error_d = error_q;
+    unique case (state_q)
+      Idle: begin
+        step_d = Kind;
+        if (start_i) begin
+          state_d = Load;
+          error_d = ErrorOk;
+        end
+      end
+      Load: state_d = Wait;
+      Wait: if (sum_done && count_done) state_d = Judge;
+      Judge: begin
+        step_d = step_e'(step_q + 5'd1);
+        state_d = step_q == OutputEnd ? Done : Load;
+        if (!condition.legal || sum < condition.low || sum > condition.high) begin
+          error_d = condition.code;
+          state_d = Done;
+        end
+      end
+      default: state_d = Idle;
+    endcase
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+    end else begin
+      state_q <= state_d;
+    end
+    step_q <= step_d;
+    error_q <= error_d;
+    if (state_q == Judge) derived_q <= derived_d;
+  end
+
+  assign done_o = state_q == Done;
+  assign error_o = error_q;
+
+  // Bytes above the last field are for software, and some fields matter to the checks alone.
+  // verilator lint_off UNUSEDSIGNAL
+  descriptor_t d;
+  // verilator lint_on UNUSEDSIGNAL
+  assign d = descriptor_i;
+
+  assign layer_o = '{
+    input_address: {d.input_address[31:3], 3'b000},
+    input_row_stride: d.input_row_stride,
+    input_align: d.input_address[2:0],
+    input_unsigned: d.flags[0],
+    input_zero_point: d.input_zero_point[7:0],
+    input_height: d.input_height,
+    row_bytes: 24'(derived_q.row_bytes),
+    row_beats: 24'(derived_q.row_beats),
+    row_slots: d.row_slots,
+    ring_beats: derived_q.ring_beats,
+    kernel_height: d.kernel_height[4:0],
+    segments: derived_q.segments,
+    segment_words: d.segment_words,
+    dilation_height: d.dilation_height,
+    kernel_row_step: derived_q.kernel_row_step,
+    segment_step: derived_q.segment_step,
+    output_height: d.output_height,
+    output_width: d.output_width,
+    output_channels: d.output_channels,
+    stride_height: d.stride_height[3:0],
+    output_row_step: derived_q.output_row_step,
+    pixel_step: derived_q.pixel_step,
+    pad_left_bytes: derived_q.pad_left_bytes,
+    pad_top: d.pad_top,
+    pad_top_step: derived_q.pad_top_step,
+    weights_address: d.weights_address[31:0],
+    group_words: derived_q.group_words[15:0],
+    groups: groups,
+    groups_per_pass: d.groups_per_pass,
+    passes: passes,
+    output_address: d.output_address[31:0],
+    output_row_stride: d.output_row_stride,
+    output_pixel_stride: d.output_pixel_stride,
+    output_type: output_type_e'(d.output_type),
+    rounding: rounding_e'(d.rounding),
+    overflow: overflow_e'(d.overflow),
+    output_zero_point: d.output_zero_point,
+    clamp_min: d.clamp_min,
+    clamp_max: d.clamp_max
+  };
+
+endmodule

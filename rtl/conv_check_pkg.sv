@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What conv_check and its table of steps share.
+package conv_check_pkg;
+
+  typedef logic [51:0] wide_t;  // holds 32 bits x 18 bits and a few addresses on top
+
+  // In the order in which they run, which is that of the error codes.
+  typedef enum logic [4:0] {
+    Kind,
+    Format,
+    Sizes,
+    KernelRows,
+    FitHeight,
+    KernelColumns,
+    FitWidth,
+    Kernel,
+    Stride,
+    Walk,
+    PadLeft,
+    PixelStep,
+    SegmentStep,
+    RowBytes,
+    SegmentBytes,
+    SegmentWords,
+    RingBeats,
+    KernelRowStep,
+    OutputRowStep,
+    PadTopStep,
+    KernelSegments,
+    GroupWords,
+    PassWords,
+    InputEnd,
+    GroupBytes,
+    WeightsEnd,
+    OutputRow,
+    OutputEnd
+  } step_e;
+
+  // A step holds if `legal` and low <= a * b + c <= high; `code` names the error if not.
+  typedef struct packed {
+    logic legal;
+    conv_regs_pkg::error_e code;
+    logic [31:0] a;
+    logic [17:0] b;
+    wide_t c;
+    wide_t low;
+    wide_t high;
+  } condition_t;
+
+  // Sums that are kept, for layer_t or for later steps.
+  typedef struct packed {
+    logic [23:0] kernel_rows;  // dilation_height x kernel_height
+    logic [23:0] kernel_columns;  // dilation_width x kernel_width
+    logic [23:0] pad_left_bytes;
+    logic [23:0] pixel_step;
+    logic [23:0] segment_step;
+    logic [21:0] row_bytes;
+    logic [19:0] row_beats;
+    logic [22:0] segment_bytes;
+    logic [6:0] segments;
+    logic [23:0] ring_beats;
+    logic [23:0] kernel_row_step;
+    logic [23:0] output_row_step;
+    logic [23:0] pad_top_step;
+    logic [10:0] kernel_segments;  // kernel_height x segments
+    logic [26:0] group_words;
+    logic [31:0] group_bytes;
+    wide_t output_row;  // bytes from the first to the last of an output row
+  } derived_t;
+
+endpackage

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The steps of conv_check: for each, the condition that it puts on a descriptor, and what is kept
+/// of its sum. Combinational.
+///
+/// All values are unsigned and wide enough for every descriptor, so that no overflow can hide a
+/// bad one. A step may rely on the conditions of the steps before it.
+module conv_check_steps
+  import conv_regs_pkg::*;
+  import conv_check_pkg::*;
+#(
+  parameter int unsigned InputLanes = 26,
+  parameter int unsigned OutputLanes = 16,
+  parameter int unsigned WeightWords = 512,
+  parameter int unsigned LineBufferBeats = 16384
+) (
+  input step_e step_i,
+  input descriptor_t descriptor_i,
+  input logic [63:0] window_base_i,
+  input logic [63:0] window_last_i,
+  input conv_pkg::count_t groups_i,
+
+  output condition_t condition_o,
+
+  input wide_t sum_i,
+  input derived_t derived_i,
+  output derived_t derived_o
+);
+
+  localparam int unsigned ParameterGroups = WeightWords / (OutputLanes / conv_pkg::SliceLanes);
+  localparam int unsigned WordBytes = InputLanes * OutputLanes;
+  localparam int unsigned ParameterBytes = OutputLanes * conv_pkg::BeatBytes;
+  // Byte positions in a padded row stay below this, so that offset_t holds them and their sums.
+  localparam int unsigned WalkBytes = 1 << 22;
+
+  if (InputLanes == 0 || WordBytes >= 1 << 16) begin : gen_bad_input_lanes
+    $fatal(1, "InputLanes must be positive and InputLanes x OutputLanes below 65536");
+  end
+  if (OutputLanes == 0 || OutputLanes % conv_pkg::SliceLanes != 0) begin : gen_bad_output_lanes
+    $fatal(1, "OutputLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
+  end
+  if (ParameterGroups == 0 || WeightWords >= 1 << 16) begin : gen_bad_weight_words
+    $fatal(1, "WeightWords must be at least OutputLanes / 8 and below 65536");
+  end
+  if (LineBufferBeats == 0 || LineBufferBeats > WalkBytes) begin : gen_bad_line_buffer_beats
+    $fatal(1, "LineBufferBeats must be 1 to %0d", WalkBytes);
+  end
+
+  // Bytes above the last field are for software.
+  // verilator lint_off UNUSEDSIGNAL
+  descriptor_t d;
+  // verilator lint_on UNUSEDSIGNAL
+  assign d = descriptor_i;
+
+  logic in_format;
+  logic is_int32;
+  logic signed [15:0] type_min, type_max;
+  logic [17:0] pixel_bytes;
+
+  assign is_int32 = d.output_type == OutputTypeInt32;
+  assign pixel_bytes = is_int32 ? {d.output_channels, 2'b00} : {2'b00, d.output_channels};
+  assign type_min = d.output_type == OutputTypeUint8 ? 16'sd0 : -16'sd128;
+  assign type_max = d.output_type == OutputTypeUint8 ? 16'sd255 : 16'sd127;
+  assign in_format =
+      d.output_type inside {OutputTypeInt8, OutputTypeUint8, OutputTypeInt32} &&
+      d.rounding inside {RoundingHalfEven, RoundingHalfUp, RoundingFloor} &&
+      d.overflow inside {OverflowSaturate, OverflowSaturateSymmetric, OverflowWrap} &&
+      d.flags[31:1] == '0 && d.input_zero_point >= -16'sd128 && d.input_zero_point <= 16'sd127 &&
+      (is_int32 ||
+       (d.output_zero_point >= type_min && d.output_zero_point <= type_max &&
+        d.clamp_min >= type_min && d.clamp_max <= type_max && d.clamp_min <= d.clamp_max));
+
+  // A kernel row of a pixel is one run of bytes if the columns that it covers are neighbours.
+  logic flattened;
+  assign flattened = d.kernel_width == 8'd1 ||
+      (d.dilation_width == 16'd1 && d.input_pixel_stride == 32'(d.input_channels));
+
+  // First byte beyond both the window and what AXI reaches.
+  wide_t window_end;
+  assign window_end = window_last_i[63:32] == '0 ? wide_t'(window_last_i[31:0]) + 52'd1
+                                                 : wide_t'(33'h1_0000_0000);
+
+  function automatic logic starts_in_window(logic [63:0] first, logic [63:0] window_base);
+    return first[63:32] == '0 && first >= window_base;
+  endfunction
+
+  always_comb begin
+    condition_o = '{legal: 1'b1, code: ErrorOk, a: '0, b: '0, c: '0, low: '0, high: '1};
+    derived_o = derived_i;
+
+    unique case (step_i)
+      Kind: begin
+        condition_o.code = ErrorBadKind;
+        condition_o.legal = d.kind == KindConv;
+      end
+      Format: begin
+        condition_o.code = ErrorBadFormat;
+        condition_o.legal = in_format;
+      end
+
+      // Shape. A kernel spans dilation x (kernel - 1) + 1 pixels; the dilation stands on the other
+      // side of the comparison, so that a kernel of 0, refused later, is no special case.
+      Sizes: begin
+        condition_o.code = ErrorBadShape;
+        condition_o.legal = d.input_height != '0 && d.input_width != '0 &&
+                            d.input_channels != '0 && d.output_channels != '0 &&
+                            d.output_height != '0 && d.output_width != '0;
+      end
+      KernelRows: begin
+        condition_o.a = 32'(d.dilation_height);
+        condition_o.b = 18'(d.kernel_height);
+        derived_o.kernel_rows = sum_i[23:0];
+      end
+      FitHeight: begin
+        condition_o.code = ErrorBadShape;
+        condition_o.a = 32'(d.output_height - 16'd1);
+        condition_o.b = 18'(d.stride_height);
+        condition_o.c = wide_t'(derived_i.kernel_rows) + 52'd1;
+        condition_o.high = wide_t'(d.input_height) + wide_t'(d.pad_top) +
+                           wide_t'(d.pad_bottom) + wide_t'(d.dilation_height);
+      end
+      KernelColumns: begin
+        condition_o.a = 32'(d.dilation_width);
+        condition_o.b = 18'(d.kernel_width);
+        derived_o.kernel_columns = sum_i[23:0];
+      end
+      FitWidth: begin
+        condition_o.code = ErrorBadShape;
+        condition_o.a = 32'(d.output_width - 16'd1);
+        condition_o.b = 18'(d.stride_width);
+        condition_o.c = wide_t'(derived_i.kernel_columns) + 52'd1;
+        condition_o.high = wide_t'(d.input_width) + wide_t'(d.pad_left) +
+                           wide_t'(d.pad_right) + wide_t'(d.dilation_width);
+      end
+
+      Kernel: begin
+        condition_o.code = ErrorBadKernel;
+        condition_o.legal = d.kernel_height inside {[8'd1 : 8'd16]} &&
+                            d.kernel_width inside {[8'd1 : 8'd64]} &&
+                            d.stride_height inside {[8'd1 : 8'd8]} && d.stride_width != '0 &&
+                            d.dilation_height != '0 && d.dilation_width != '0;
+        condition_o.c = wide_t'(d.pad_top) + wide_t'(d.dilation_height);
+        condition_o.high = wide_t'(derived_i.kernel_rows);
+      end
+
+      Stride: begin
+        condition_o.code = ErrorBadStride;
+        condition_o.legal = d.input_row_stride[2:0] == '0 && d.output_row_stride[2:0] == '0 &&
+                            d.input_pixel_stride >= 32'(d.input_channels) &&
+                            d.output_pixel_stride >= 32'(pixel_bytes);
+      end
+
+      // Tiling. Distances that the layer walks fit 24 bits, as they lie inside a padded row or the
+      // line buffer; what is cut off from others (of a kernel of one row, ...) is never used.
+      Walk: begin
+        condition_o.code = ErrorBadTiling;
+        condition_o.a = d.input_pixel_stride;
+        condition_o.b = 18'(d.input_width) + 18'(d.pad_left) + 18'(d.pad_right);
+        condition_o.high = wide_t'(WalkBytes) - 52'd1;
+      end
+      PadLeft: begin
+        condition_o.a = d.input_pixel_stride;
+        condition_o.b = 18'(d.pad_left);
+        derived_o.pad_left_bytes = sum_i[23:0];
+      end
+      PixelStep: begin
+        condition_o.a = d.input_pixel_stride;
+        condition_o.b = 18'(d.stride_width);
+        derived_o.pixel_step = sum_i[23:0];
+      end
+      SegmentStep: begin
+        condition_o.a = d.input_pixel_stride;
+        condition_o.b = 18'(d.dilation_width);
+        derived_o.segment_step = sum_i[23:0];
+      end
+      RowBytes: begin
+        condition_o.a = d.input_pixel_stride;
+        condition_o.b = 18'(d.input_width - 16'd1);
+        condition_o.c = wide_t'(d.input_channels);
+        derived_o.row_bytes = sum_i[21:0];
+        derived_o.row_beats = 20'((23'(sum_i[21:0]) + 23'(d.input_address[2:0]) + 23'd7) >> 3);
+      end
+      SegmentBytes: begin
+        condition_o.a = 32'(d.input_channels);
+        condition_o.b = flattened ? 18'(d.kernel_width) : 18'd1;
+        derived_o.segment_bytes = sum_i[22:0];
+        derived_o.segments = flattened ? 7'd1 : d.kernel_width[6:0];
+      end
+      SegmentWords: begin
+        condition_o.code = ErrorBadTiling;
+        condition_o.a = 32'(InputLanes);
+        condition_o.b = 18'(d.segment_words);
+        condition_o.low = wide_t'(derived_i.segment_bytes);
+        condition_o.high = wide_t'(derived_i.segment_bytes) + wide_t'(InputLanes) - 52'd1;
+      end
+      RingBeats: begin
+        condition_o.code = ErrorBadTiling;
+        condition_o.legal =
+            24'(d.row_slots) + 24'(d.dilation_height) > derived_i.kernel_rows &&
+            d.row_slots >= 16'(d.stride_height);
+        condition_o.a = 32'(derived_i.row_beats);
+        condition_o.b = 18'(d.row_slots);
+        condition_o.high = wide_t'(LineBufferBeats);
+        derived_o.ring_beats = sum_i[23:0];
+      end
+      KernelRowStep: begin
+        condition_o.a = 32'(derived_i.row_beats);
+        condition_o.b = 18'(d.dilation_height);
+        derived_o.kernel_row_step = sum_i[23:0];
+      end
+      OutputRowStep: begin
+        condition_o.a = 32'(derived_i.row_beats);
+        condition_o.b = 18'(d.stride_height);
+        derived_o.output_row_step = sum_i[23:0];
+      end
+      PadTopStep: begin
+        condition_o.a = 32'(derived_i.row_beats);
+        condition_o.b = 18'(d.pad_top);
+        derived_o.pad_top_step = sum_i[23:0];
+      end
+      KernelSegments: begin
+        condition_o.a = 32'(derived_i.segments);
+        condition_o.b = 18'(d.kernel_height);
+        derived_o.kernel_segments = sum_i[10:0];
+      end
+      GroupWords: begin
+        condition_o.a = 32'(d.segment_words);
+        condition_o.b = 18'(derived_i.kernel_segments);
+        derived_o.group_words = sum_i[26:0];
+      end
+      PassWords: begin
+        condition_o.code = ErrorBadTiling;
+        condition_o.legal = d.groups_per_pass inside {[16'd1 : 16'(ParameterGroups)]};
+        condition_o.a = 32'(derived_i.group_words);
+        condition_o.b = 18'(d.groups_per_pass);
+        condition_o.high = wide_t'(WeightWords);
+      end
+
+      InputEnd: begin
+        condition_o.code = ErrorBadAddress;
+        condition_o.legal = starts_in_window(d.input_address, window_base_i);
+        condition_o.a = d.input_row_stride;
+        condition_o.b = 18'(d.input_height - 16'd1);
+        condition_o.c = wide_t'(d.input_address[31:0]) + wide_t'(derived_i.row_bytes);
+        condition_o.high = window_end;
+      end
+      GroupBytes: begin
+        condition_o.a = 32'(derived_i.group_words);
+        condition_o.b = 18'(WordBytes);
+        condition_o.c = wide_t'(ParameterBytes);
+        derived_o.group_bytes = sum_i[31:0];
+      end
+      WeightsEnd: begin
+        condition_o.code = ErrorBadAddress;
+        condition_o.legal = starts_in_window(d.weights_address, window_base_i) &&
+                            d.weights_address[2:0] == '0;
+        condition_o.a = derived_i.group_bytes;
+        condition_o.b = 18'(groups_i);
+        condition_o.c = wide_t'(d.weights_address[31:0]);
+        condition_o.high = window_end;
+      end
+      OutputRow: begin
+        condition_o.a = d.output_pixel_stride;
+        condition_o.b = 18'(d.output_width - 16'd1);
+        condition_o.c = wide_t'(pixel_bytes);
+        derived_o.output_row = sum_i;
+      end
+      OutputEnd: begin
+        condition_o.code = ErrorBadAddress;
+        condition_o.legal = starts_in_window(d.output_address, window_base_i) &&
+                            (!is_int32 || d.output_address[1:0] == '0);
+        condition_o.a = d.output_row_stride;
+        condition_o.b = 18'(d.output_height - 16'd1);
+        condition_o.c = wide_t'(d.output_address[31:0]) + derived_i.output_row;
+        condition_o.high = window_end;
+      end
+      default: condition_o.legal = 1'b0;
+    endcase
+  end
+
+endmodule
