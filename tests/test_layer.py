@@ -213,6 +213,7 @@ def test_as_pair_names_the_argument() -> None:
 
 def test_program_error_says_where_and_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(ProgramError(4, "BAD_KERNEL", 2)))
+    assert isinstance(error, ProgramError)
     assert isinstance(error, LineconvError)
     assert (error.code, error.name, error.index) == (4, "BAD_KERNEL", 2)
     assert str(error) == "program stopped at descriptor 2: BAD_KERNEL (code 4)"

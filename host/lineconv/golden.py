@@ -214,5 +214,5 @@ def _require(
         want in (None, have) for want, have in zip(shape, array.shape, strict=True)
     )
     if not fits:
-        wanted = ", ".join("any" if want is None else str(want) for want in shape)
-        raise InvalidTensorError(f"{name} must have shape ({wanted}), got {array.shape}")
+        wanted = str(shape).replace("None", "any")
+        raise InvalidTensorError(f"{name} must have shape {wanted}, got {array.shape}")
