@@ -14,6 +14,7 @@ package conv_pkg;
   localparam int unsigned BeatBits = 8 * BeatBytes;
   localparam int unsigned SliceLanes = BeatBytes;  // output lanes that leave the array per cycle
   localparam int unsigned BurstBeats = 16;  // AXI3 limit of the HP ports
+  localparam int unsigned LineBufferLatency = 5;  // cycles from a byte address to its bytes
 
   typedef logic [AddressBits-1:0] address_t;
   typedef logic [BeatBits-1:0] beat_t;
@@ -21,6 +22,9 @@ package conv_pkg;
   typedef logic signed [23:0] offset_t;  // byte position in an input row; negative is left padding
   typedef logic [15:0] count_t;
   typedef logic [23:0] beats_t;  // number of beats of a transfer, or a beat position
+  // Input row, or a count of rows over all passes. Counts wrap: compare them by the sign of their
+  // difference, which stays within 2 x 65535.
+  typedef logic signed [17:0] row_t;
 
   typedef struct packed {
     // Input rows in memory and in the line buffer.
