@@ -5,3 +5,5 @@ conv_multiply_add.sv
 conv_group_count.sv
 conv_check_steps.sv
 conv_check.sv
+conv_counters.sv
+conv_program.sv

@@ -5,9 +5,9 @@
 /// The steps of conv_check_steps run one after the other on one small multiplier, in the order of
 /// the error codes; the first that fails names the error.
 ///
-/// `start_i` is accepted when idle; the descriptor and the window must then stay for as long as
-/// `layer_o`, which passes many fields on, is used. `done_o` is high for one cycle; `error_o` and
-/// `layer_o` are valid from then until the next start. A step takes 3 cycles plus one per
+/// `start_i` begins a check at any time; the descriptor and the window must then stay for as long
+/// as `layer_o`, which passes many fields on, is used. `done_o` is high for one cycle; `error_o`
+/// and `layer_o` are valid from then until the next start. A step takes 3 cycles plus one per
 /// significant bit of its b, the count of groups one cycle per group: about 200 in all.
 module conv_check
   import conv_regs_pkg::*;
@@ -85,7 +85,7 @@ module conv_check
   ) u_group_count (
     .clk_i,
     .rst_ni,
-    .start_i(state_q == Idle && start_i),
+    .start_i,
     .channels_i(descriptor_i.output_channels),
     .groups_per_pass_i(descriptor_i.groups_per_pass),
     .done_o(count_done),
@@ -98,13 +98,6 @@ module conv_check
     step_d = step_q;
     error_d = error_q;
     unique case (state_q)
-      Idle: begin
-        step_d = Kind;
-        if (start_i) begin
-          state_d = Load;
-          error_d = ErrorOk;
-        end
-      end
       Load: state_d = Wait;
       Wait: if (sum_done && count_done) state_d = Judge;
       Judge: begin
@@ -117,6 +110,11 @@ module conv_check
       end
       default: state_d = Idle;
     endcase
+    if (start_i) begin
+      state_d = Load;
+      step_d = Kind;
+      error_d = ErrorOk;
+    end
   end
 
   always_ff @(posedge clk_i) begin
