@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conv_read_master: data and request ends under stalls, throughput, errors, abort."""
+
+from __future__ import annotations
+
+import os
+from ast import literal_eval
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from axi_memory import (
+    BEAT_BYTES,
+    BOUNDARY,
+    DECERR,
+    OKAY,
+    SLVERR,
+    Behaviour,
+    Memory,
+    ReadMemory,
+    Request,
+    beat_addresses,
+    boundary_requests,
+    random_requests,
+)
+from bench import Source, cycles, seeded, stalls, start
+
+CONFIGURATIONS = [{"MaxOutstanding": 8}, {"MaxOutstanding": 2}]
+PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+OUTSTANDING = PARAMETERS["MaxOutstanding"]
+MEMORY_BYTES = 4 * BOUNDARY
+
+BEHAVIOURS = {
+    "ideal": Behaviour(),
+    "latency": Behaviour(latency=30),
+    "stalls": Behaviour(latency=3, address_stall=0.5, data_stall=0.5),
+    "slow_address": Behaviour(latency=3, address_stall=0.95),
+    "slow_data": Behaviour(latency=12, data_stall=0.8),
+}
+
+
+class Bench:
+    """The module between a request source and a memory; collects (data, last) of every beat."""
+
+    def __init__(self, dut: Any, rng: np.random.Generator, behaviour: Behaviour) -> None:
+        self.dut = dut
+        self.memory: Memory = rng.integers(0, 256, MEMORY_BYTES, np.uint8)
+        self.axi = ReadMemory(dut, self.memory, rng, behaviour, OUTSTANDING)
+        self.received: list[tuple[int, int]] = []
+        self.requested = 0  # beats of accepted requests
+
+    async def begin(self) -> None:
+        await start(self.dut, abort_i=0, req_valid_i=0, req_address_i=0, req_beats_i=1)
+        cocotb.start_soon(self._collect())
+
+    def source(self, rng: np.random.Generator, stall: float) -> Source:
+        payload = ["req_address_i", "req_beats_i"]
+        return Source(self.dut, "req_valid_i", "req_ready_o", payload, stalls(rng, stall))
+
+    async def _collect(self) -> None:
+        dut = self.dut
+        while True:
+            await ReadOnly()
+            if dut.data_valid_o.value == 1:
+                self.received.append((int(dut.data_o.value), int(dut.data_last_o.value)))
+            if dut.abort_i.value == 1:  # the rest does not come
+                self.requested = len(self.received)
+            if dut.idle_o.value == 1:
+                assert len(self.received) == self.requested
+                assert self.axi.in_flight == 0
+                assert dut.axi_ar_valid_o.value == 0
+            if dut.req_valid_i.value == 1 and dut.req_ready_o.value == 1:
+                self.requested += int(dut.req_beats_i.value)
+            await RisingEdge(dut.clk_i)
+
+    async def idle(self, limit: int = 100_000) -> None:
+        """Wait until the module is idle; fails after `limit` cycles."""
+        for _ in range(limit):
+            await ReadOnly()
+            idle = self.dut.idle_o.value == 1
+            await RisingEdge(self.dut.clk_i)
+            if idle:
+                return
+        raise AssertionError(f"not idle after {limit} cycles")
+
+    def expected(self, requests: list[Request]) -> list[tuple[int, int]]:
+        words = self.memory.view("<u8")
+        return [
+            (int(words[address // BEAT_BYTES + beat]), int(beat == beats - 1))
+            for address, beats in requests
+            for beat in range(beats)
+        ]
+
+
+@cocotb.test()
+@cocotb.parametrize(behaviour=list(BEHAVIOURS), request_stall=[0.0, 0.9])
+async def read(dut: Any, behaviour: str, request_stall: float) -> None:
+    """Every beat of corner and random requests arrives once, in order, with its request's end."""
+    rng = seeded(f"read {behaviour} {request_stall}")
+    bench = Bench(dut, rng, BEHAVIOURS[behaviour])
+    await bench.begin()
+    requests = boundary_requests() + random_requests(rng, 50, MEMORY_BYTES)
+    rng.shuffle(requests)
+    await bench.source(rng, request_stall).send(requests)
+    await bench.idle()
+    assert bench.received == bench.expected(requests)
+    assert beat_addresses(bench.axi.bursts) == beat_addresses(requests)
+    assert dut.error_o.value == 0
+
+
+@cocotb.test(skip=OUTSTANDING < 8)
+async def throughput(dut: Any) -> None:
+    """With 30 cycles of latency the data channel never pauses after the first beat."""
+    rng = seeded("throughput")
+    bench = Bench(dut, rng, Behaviour(latency=30))
+    await bench.begin()
+    source = bench.source(rng, 0)
+    streams = {
+        "one long request": [(0, 2000)],
+        "rows of 84 beats at any alignment": [(row * 680, 84) for row in range(20)],
+        "rows of 21 beats": [(row * 256 + 24, 21) for row in range(60)],
+    }
+    for name, requests in streams.items():
+        bench.axi.beat_cycles.clear()
+        await source.send(requests)
+        await bench.idle()
+        beats = len(bench.axi.beat_cycles)
+        taken = bench.axi.beat_cycles[-1] - bench.axi.beat_cycles[0] + 1
+        dut._log.warning(
+            "%s: %d beats in %d cycles, %.3f per cycle", name, beats, taken, beats / taken
+        )
+        assert beats == sum(count for _, count in requests)
+        assert taken == beats
+
+
+@cocotb.test()
+@cocotb.parametrize(code=[SLVERR, DECERR])
+async def error(dut: Any, code: int) -> None:
+    """One bad beat raises error_o; it stays, data goes on, and an abort clears it."""
+    rng = seeded(f"error {code}")
+    bad = 8 * 100
+    response = Behaviour(latency=5, response=lambda address: code if address == bad else OKAY)
+    bench = Bench(dut, rng, response)
+    await bench.begin()
+    source = bench.source(rng, 0)
+    good, failing = [(bad + 8, 40), (0, 100)], [(bad - 80, 60)]
+    await source.send(good)
+    await bench.idle()
+    assert dut.error_o.value == 0
+    await source.send(failing)
+    await bench.idle()
+    await source.send(good)
+    await bench.idle()
+    assert dut.error_o.value == 1
+    assert bench.received == bench.expected(good + failing + good)
+    dut.abort_i.value = 1
+    await cycles(dut, 1)
+    dut.abort_i.value = 0
+    await cycles(dut, 1)
+    assert dut.error_o.value == 0
+
+
+@cocotb.test()
+@cocotb.parametrize(behaviour=list(BEHAVIOURS))
+async def abort(dut: Any, behaviour: str) -> None:
+    """An abort at any moment: no more data, legal to the end, then idle and as good as new."""
+    rng = seeded(f"abort {behaviour}")
+    bench = Bench(dut, rng, BEHAVIOURS[behaviour])
+    await bench.begin()
+    source = bench.source(rng, 0.2)
+    for _ in range(30):
+        requests = random_requests(rng, 20, MEMORY_BYTES)
+        sending = cocotb.start_soon(source.send(requests))
+        await cycles(dut, int(rng.integers(1, 120)))
+        sending.cancel()
+        dut.req_valid_i.value = 0
+        dut.abort_i.value = 1
+        await ReadOnly()
+        offered = dut.axi_ar_valid_o.value == 1 and dut.axi_ar_ready_i.value == 0
+        await RisingEdge(dut.clk_i)
+        bursts = len(bench.axi.bursts) + int(offered)
+        received = bench.received.copy()
+        await cycles(dut, int(rng.choice([0, 1, 40])))
+        dut.abort_i.value = 0
+        await bench.idle()
+        assert bench.received == received == bench.expected(requests)[: len(received)]
+        assert len(bench.axi.bursts) == bursts
+        bench.received.clear()
+        bench.requested = 0
+        again = random_requests(rng, 3, MEMORY_BYTES)
+        await source.send(again)
+        await bench.idle()
+        assert bench.received == bench.expected(again)
+        assert dut.error_o.value == 0
+        bench.received.clear()
+        bench.requested = 0
