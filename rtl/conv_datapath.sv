@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The way of a tensor through the engine, from memory data to memory data: instances in the order
+/// in which the bytes meet them, and nothing else.
+///
+/// Between `start_i` and the last bit of `done_o` a layer runs; `layer_i` must stay. One array word
+/// per cycle, unless input rows, weights or room for results are missing.
+module conv_datapath
+  import conv_pkg::*;
+#(
+  parameter int unsigned InputLanes = 26,
+  parameter int unsigned OutputLanes = 16,
+  parameter int unsigned WeightWords = 512,
+  parameter int unsigned LineBufferBeats = 16384,
+  parameter bit UsePrimitive = 1'b0,
+  localparam int unsigned Stages = 4
+) (
+  input logic clk_i,
+  input logic rst_ni,
+
+  input layer_t layer_i,
+  input logic start_i,
+  output logic [Stages-1:0] done_o,  // pulses
+
+  // Input rows.
+  output logic row_req_valid_o,
+  input logic row_req_ready_i,
+  output address_t row_req_address_o,
+  output beats_t row_req_beats_o,
+  input logic row_data_valid_i,
+  input beat_t row_data_i,
+
+  // Weights and parameters.
+  output logic weight_req_valid_o,
+  input logic weight_req_ready_i,
+  output address_t weight_req_address_o,
+  output beats_t weight_req_beats_o,
+  input logic weight_data_valid_i,
+  input beat_t weight_data_i,
+
+  // Output.
+  output logic run_valid_o,
+  input logic run_ready_i,
+  output address_t run_address_o,
+  output beats_t run_beats_o,
+  output logic data_valid_o,
+  input logic data_ready_i,
+  output beat_t data_o,
+  output strobe_t strobe_o,
+
+  // At most one of these per cycle.
+  output logic issue_o,
+  output logic stall_input_o,
+  output logic stall_weights_o,
+  output logic stall_output_o
+);
+
+  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
+  localparam int unsigned ParameterGroups = WeightWords / NumSlices;
+  localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes);
+  localparam int unsigned BeatPositionBits = $clog2(LineBufferBeats);
+  localparam int unsigned WordBits = $clog2(WeightWords);
+  localparam int unsigned ColumnBits = $clog2(NumSlices * InputLanes + 1);
+  // Slices on their way from the sequencer to the requantiser must find room.
+  localparam int unsigned ResultDepth = 64;
+
+  // Input rows go to the line buffer.
+  logic line_wr_valid;
+  logic [BeatPositionBits-1:0] line_wr_beat;
+  beat_t line_wr_data;
+  row_t rows_loaded, rows_free;
+
+  conv_row_loader #(
+    .LineBufferBeats(LineBufferBeats)
+  ) u_row_loader (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .layer_i,
+    .done_o(done_o[0]),
+    .req_valid_o(row_req_valid_o),
+    .req_ready_i(row_req_ready_i),
+    .req_address_o(row_req_address_o),
+    .req_beats_o(row_req_beats_o),
+    .data_valid_i(row_data_valid_i),
+    .data_i(row_data_i),
+    .wr_valid_o(line_wr_valid),
+    .wr_beat_o(line_wr_beat),
+    .wr_data_o(line_wr_data),
+    .rows_loaded_o(rows_loaded),
+    .rows_free_i(rows_free)
+  );
+
+  // Weights go to the array, biases and multipliers to the requantiser.
+  logic weight_wr_valid, weight_wr_is_parameter;
+  logic [WordBits-1:0] weight_wr_word;
+  logic [ColumnBits-1:0] weight_wr_column;
+  logic [$clog2(ParameterGroups)-1:0] weight_wr_group;
+  beat_t weight_wr_data;
+  logic [31:0] groups_loaded;
+  logic group_free, parameter_free;
+
+  conv_weight_loader #(
+    .InputLanes(InputLanes),
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords)
+  ) u_weight_loader (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .layer_i,
+    .done_o(done_o[1]),
+    .req_valid_o(weight_req_valid_o),
+    .req_ready_i(weight_req_ready_i),
+    .req_address_o(weight_req_address_o),
+    .req_beats_o(weight_req_beats_o),
+    .data_valid_i(weight_data_valid_i),
+    .data_i(weight_data_i),
+    .wr_valid_o(weight_wr_valid),
+    .wr_is_parameter_o(weight_wr_is_parameter),
+    .wr_word_o(weight_wr_word),
+    .wr_column_o(weight_wr_column),
+    .wr_group_o(weight_wr_group),
+    .wr_data_o(weight_wr_data),
+    .groups_loaded_o(groups_loaded),
+    .group_free_i(group_free),
+    .parameter_free_i(parameter_free)
+  );
+
+  // The sequencer walks the loop nest as soon as what it needs is there.
+  logic op_valid, op_row_valid, op_first, op_last;
+  logic [ByteBits-1:0] op_address;
+  offset_t op_offset;
+  logic [WordBits-1:0] op_weight_word;
+  logic result_pop;
+
+  conv_sequencer #(
+    .InputLanes(InputLanes),
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords),
+    .LineBufferBeats(LineBufferBeats),
+    .ResultDepth(ResultDepth)
+  ) u_sequencer (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .layer_i,
+    .done_o(done_o[2]),
+    .rows_loaded_i(rows_loaded),
+    .rows_free_o(rows_free),
+    .groups_loaded_i(groups_loaded),
+    .group_free_o(group_free),
+    .credit_i(result_pop),
+    .op_valid_o(op_valid),
+    .op_address_o(op_address),
+    .op_offset_o(op_offset),
+    .op_row_valid_o(op_row_valid),
+    .op_weight_word_o(op_weight_word),
+    .op_first_o(op_first),
+    .op_last_o(op_last),
+    .issue_o,
+    .stall_input_o,
+    .stall_weights_o,
+    .stall_output_o
+  );
+
+  logic [InputLanes*8-1:0] line_bytes;
+
+  conv_line_buffer #(
+    .InputLanes(InputLanes),
+    .LineBufferBeats(LineBufferBeats)
+  ) u_line_buffer (
+    .clk_i,
+    .rst_ni,
+    .wr_valid_i(line_wr_valid),
+    .wr_beat_i(line_wr_beat),
+    .wr_data_i(line_wr_data),
+    .rd_address_i(op_address),
+    .rd_bytes_o(line_bytes)
+  );
+
+  // The window puts the zero point where the kernel lies on padding.
+  logic [InputLanes-1:0][7:0] x;
+  logic [WordBits-1:0] x_weight_word;
+  logic x_first, x_last;
+
+  conv_window #(
+    .InputLanes(InputLanes),
+    .WeightWords(WeightWords)
+  ) u_window (
+    .clk_i,
+    .rst_ni,
+    .layer_i,
+    .op_valid_i(op_valid),
+    .op_offset_i(op_offset),
+    .op_row_valid_i(op_row_valid),
+    .op_weight_word_i(op_weight_word),
+    .op_first_i(op_first),
+    .op_last_i(op_last),
+    .bytes_i(line_bytes),
+    .x_o(x),
+    .weight_word_o(x_weight_word),
+    .first_o(x_first),
+    .last_o(x_last)
+  );
+
+  logic slice_valid;
+  logic [SliceLanes-1:0][31:0] slice;
+
+  conv_mac_array #(
+    .InputLanes(InputLanes),
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords),
+    .UsePrimitive(UsePrimitive)
+  ) u_mac_array (
+    .clk_i,
+    .rst_ni,
+    .wr_valid_i(weight_wr_valid && !weight_wr_is_parameter),
+    .wr_word_i(weight_wr_word),
+    .wr_column_i(weight_wr_column),
+    .wr_data_i(weight_wr_data),
+    .x_i(x),
+    .weight_word_i(x_weight_word),
+    .first_i(x_first),
+    .last_i(x_last),
+    .slice_valid_o(slice_valid),
+    .slice_o(slice)
+  );
+
+  // The array cannot wait: the sequencer counts the room here.
+  logic result_valid, result_ready;
+  logic [SliceLanes-1:0][31:0] result;
+  logic unused_result_ready;
+  logic [$clog2(ResultDepth+1)-1:0] unused_result_usage;
+  assign result_pop = result_valid && result_ready;
+
+  conv_fifo #(
+    .Width($bits(result)),
+    .Depth(ResultDepth)
+  ) u_result_fifo (
+    .clk_i,
+    .rst_ni,
+    .valid_i(slice_valid),
+    .ready_o(unused_result_ready),
+    .data_i(slice),
+    .valid_o(result_valid),
+    .ready_i(result_ready),
+    .data_o(result),
+    .usage_o(unused_result_usage)
+  );
+
+  logic out_valid, out_ready;
+  logic [SliceLanes-1:0][7:0] out_bytes;
+  logic [SliceLanes-1:0][31:0] out_words;
+
+  conv_requantize #(
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords)
+  ) u_requantize (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .layer_i,
+    .param_wr_valid_i(weight_wr_valid && weight_wr_is_parameter),
+    .param_wr_group_i(weight_wr_group),
+    .param_wr_lane_i(weight_wr_column),
+    .param_wr_data_i(weight_wr_data),
+    .parameter_free_o(parameter_free),
+    .acc_valid_i(result_valid),
+    .acc_ready_o(result_ready),
+    .acc_i(result),
+    .out_valid_o(out_valid),
+    .out_ready_i(out_ready),
+    .out_bytes_o(out_bytes),
+    .out_words_o(out_words)
+  );
+
+  conv_output_packer #(
+    .OutputLanes(OutputLanes)
+  ) u_output_packer (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .layer_i,
+    .done_o(done_o[3]),
+    .in_valid_i(out_valid),
+    .in_ready_o(out_ready),
+    .in_bytes_i(out_bytes),
+    .in_words_i(out_words),
+    .run_valid_o,
+    .run_ready_i,
+    .run_address_o,
+    .run_beats_o,
+    .data_valid_o,
+    .data_ready_i,
+    .data_o,
+    .strobe_o
+  );
+
+endmodule
