@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NumPy tensors to the bytes that the engine reads, and back.
+
+Activations lie in memory as NHWC bytes, each row rounded up to whole beats. Weights are a stream
+in exactly the order in which the engine consumes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lineconv.bus import ByteArray
+from lineconv.layer import OutputType
+from lineconv.presets import SLICE_LANES, Array
+
+__all__ = [
+    "BEAT_BYTES",
+    "ELEMENT_TYPES",
+    "PARAMETER",
+    "ceil_div",
+    "pack_images",
+    "pack_weights",
+    "row_stride",
+    "unpack_images",
+]
+
+BEAT_BYTES = 8
+
+# Memory element types of the engine's results.
+ELEMENT_TYPES: dict[OutputType, np.dtype[Any]] = {
+    OutputType.INT8: np.dtype(np.int8),
+    OutputType.UINT8: np.dtype(np.uint8),
+    OutputType.INT32: np.dtype("<i4"),
+}
+
+# What the weight stream holds per output channel ahead of the weights: one beat.
+PARAMETER = np.dtype([("bias", "<i4"), ("multiplier", "<f4")])
+
+
+def ceil_div(value: int, divisor: int) -> int:
+    """value / divisor, rounded up."""
+    return -(-value // divisor)
+
+
+def row_stride(row_bytes: int) -> int:
+    """Bytes from one row of an image to the next."""
+    return ceil_div(row_bytes, BEAT_BYTES) * BEAT_BYTES
+
+
+def pack_images(images: npt.NDArray[np.integer[Any]], out: ByteArray) -> None:
+    """Write images (N, C, H, W), int8 or uint8, as NHWC.
+
+    Args:
+        images: any memory layout.
+        out: N * H * row_stride(W * C) bytes; those between two rows are left alone.
+    """
+    batch, channels, height, width = images.shape
+    rows = out.reshape(batch, height, row_stride(width * channels))
+    pixels = rows[..., : width * channels].reshape(batch, height, width, channels)
+    pixels[...] = images.transpose(0, 2, 3, 1).view(np.uint8)
+
+
+def unpack_images(
+    data: ByteArray, shape: tuple[int, int, int, int], output_type: OutputType
+) -> npt.NDArray[np.integer[Any]]:
+    """The tensor of that shape (N, C, H, W) from NHWC results of the engine.
+
+    Args:
+        data: N * H * row_stride(W * C * element size) bytes.
+    """
+    batch, channels, height, width = shape
+    element = ELEMENT_TYPES[output_type]
+    row_bytes = width * channels * element.itemsize
+    rows = data.reshape(batch, height, row_stride(row_bytes))[..., :row_bytes]
+    pixels = np.ascontiguousarray(rows).view(element).reshape(batch, height, width, channels)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def pack_weights(
+    w: npt.NDArray[np.int8],
+    bias: npt.NDArray[np.int32],
+    scale: npt.NDArray[np.float32],
+    array: Array,
+    *,
+    flattened: bool,
+) -> ByteArray:
+    """The weight stream of one descriptor.
+
+    Per group of output lanes: bias and multiplier of each lane, then the words in the order
+    kernel row, segment, word of the segment; a word is its slices, a slice is one beat of
+    SLICE_LANES weights per input lane. Lanes and bytes beyond the layer are zero.
+
+    Args:
+        w: int8 (O, C, kH, kW).
+        bias: int32 (O,), with the zero point folded in.
+        scale: float32 (O,); ignored by the engine for int32 results.
+        flattened: a kernel row is one segment of kW * C bytes instead of kW segments of C.
+
+    Returns:
+        uint8, one-dimensional.
+    """
+    out_channels, channels, kernel_height, kernel_width = w.shape
+    segments, segment_bytes = (
+        (1, kernel_width * channels) if flattened else (kernel_width, channels)
+    )
+    groups = ceil_div(out_channels, array.output_lanes)
+    lanes = groups * array.output_lanes
+    segment_words = ceil_div(segment_bytes, array.input_lanes)
+    words = kernel_height * segments * segment_words
+
+    parameters = np.zeros(lanes, PARAMETER)
+    parameters["bias"][:out_channels] = bias
+    parameters["multiplier"][:out_channels] = scale
+
+    taps = np.zeros((lanes, kernel_height * segments, segment_words * array.input_lanes), np.int8)
+    taps[:out_channels, :, :segment_bytes] = w.transpose(0, 2, 3, 1).reshape(
+        out_channels, kernel_height * segments, segment_bytes
+    )
+    by_slice = taps.reshape(groups, array.num_slices, SLICE_LANES, words, array.input_lanes)
+
+    parameter_bytes = array.output_lanes * PARAMETER.itemsize
+    stream = np.empty(
+        (groups, parameter_bytes + words * array.num_slices * array.input_lanes * SLICE_LANES),
+        np.uint8,
+    )
+    stream[:, :parameter_bytes] = parameters.view(np.uint8).reshape(groups, -1)
+    stream[:, parameter_bytes:] = (
+        by_slice.transpose(0, 3, 1, 4, 2).reshape(groups, -1).view(np.uint8)
+    )
+    return stream.reshape(-1)
