@@ -114,7 +114,6 @@ struct Descriptor {
     uint16_t segment_words;
     uint8_t reserved_5a[38];
 };
-
 static_assert(sizeof(Descriptor) == 128);
 
 struct Result {
@@ -127,7 +126,6 @@ struct Result {
     uint32_t read_beats;
     uint32_t write_beats;
 };
-
 static_assert(sizeof(Result) == 32);
 
 }  // namespace conv

@@ -34,7 +34,7 @@ async def start(dut: Any, **inputs: int) -> None:
     for name, value in inputs.items():
         getattr(dut, name).value = value
     dut.rst_ni.value = 0
-    cocotb.start_soon(Clock(dut.clk_i, 10, "ns").start())
+    Clock(dut.clk_i, 10, "ns").start()
     await cycles(dut, 4)
     dut.rst_ni.value = 1
     await cycles(dut, 2)
@@ -47,7 +47,7 @@ async def cycles(dut: Any, count: int) -> None:
 
 
 def stalls(rng: np.random.Generator, probability: float) -> Iterator[bool]:
-    """Endless stall decisions, True = stall; bursts of stalls occur by themselves at 0.5 and more."""
+    """Endless stall decisions; True = stall."""
     while True:
         yield from (rng.random(256) < probability).tolist()
 
@@ -108,7 +108,9 @@ class Sink:
             if self._valid.value == 1:
                 items = tuple(int(port.value) for port in self._payload)
                 value = items[0] if len(items) == 1 else items
-            assert waiting is None or value == waiting, f"changed while stalled: {waiting} -> {value}"
+            assert waiting is None or value == waiting, (
+                f"changed while stalled: {waiting} -> {value}"
+            )
             waiting = None
             if value is not None:
                 if ready:

@@ -18,6 +18,8 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path(__file__).with_name("interface.toml")
 NOTE = "Generated from rtl/regs/interface.toml by `make regs`; do not edit."
+SPDX_SLASHES = "// SPDX-License-Identifier: Apache-2.0"
+NUMPY_TYPES = {"u8": "u1", "u16": "<u2", "u32": "<u4", "u64": "<u8", "i16": "<i2"}
 BITS = {"u8": 8, "u16": 16, "u32": 32, "u64": 64, "i16": 16}
 
 Spec = dict[str, Any]
@@ -26,6 +28,15 @@ Spec = dict[str, Any]
 def camel(name: str) -> str:
     """`AP_START` or `input_height` -> `ApStart`, `InputHeight`."""
     return "".join(part.capitalize() for part in name.lower().split("_"))
+
+
+def upper_snake(name: str) -> str:
+    """`ResultOffset` -> `RESULT_OFFSET`."""
+    return "".join("_" + c if c.isupper() else c.upper() for c in name).lstrip("_")
+
+
+def lines(parts: list[str]) -> str:
+    return "\n".join(parts) + "\n"
 
 
 def constants(spec: Spec) -> list[tuple[str, int]]:
@@ -60,6 +71,15 @@ def packed_fields(fields: list[Spec], first: int, size: int) -> list[tuple[str, 
     return out
 
 
+def read_block(descriptor: Spec) -> list[tuple[str, int, str]]:
+    return packed_fields(descriptor["field"], 0, descriptor["read_bytes"])
+
+
+def result_block(descriptor: Spec) -> list[tuple[str, int, str]]:
+    start, size = descriptor["result_offset"], descriptor["result_bytes"]
+    return packed_fields(descriptor["result"], start, size)
+
+
 def sv_struct(name: str, fields: list[tuple[str, int, str]]) -> list[str]:
     # The first member of a packed struct is its top: reverse, so that byte 0 is bits 7..0.
     lines = ["  typedef struct packed {"]
@@ -71,150 +91,169 @@ def sv_struct(name: str, fields: list[tuple[str, int, str]]) -> list[str]:
 
 def systemverilog(spec: Spec) -> str:
     descriptor = spec["descriptor"]
-    out = [f"// {NOTE}", "// SPDX-License-Identifier: Apache-2.0", ""]
+    out = [f"// {NOTE}", SPDX_SLASHES, ""]
     # A package serves several modules; each uses only part of it.
     out += ["// verilator lint_off UNUSEDPARAM", "package conv_regs_pkg;", ""]
     for name, value in constants(spec):
         out.append(f"  localparam int unsigned {name} = 32'h{value:x};")
     out += ["", "  // Byte offsets of the control registers."]
     for register in spec["register"]:
-        out.append(f"  localparam logic [7:0] {camel(register['name'])}Offset = 8'h{register['offset']:02x};")
+        name, offset = camel(register["name"]), register["offset"]
+        out.append(f"  localparam logic [7:0] {name}Offset = 8'h{offset:02x};")
     out.append("")
     for enum in spec["enum"]:
-        bits = 8
-        out.append(f"  typedef enum logic [{bits - 1}:0] {{")
-        rows = [f"    {camel(enum['name'])}{camel(v['name'])} = 8'd{v['value']}" for v in enum["values"]]
-        out += [",\n".join(rows), f"  }} {enum['name']}_e;", ""]
+        prefix = camel(enum["name"])
+        values = [f"    {prefix}{camel(v['name'])} = 8'd{v['value']}" for v in enum["values"]]
+        out += ["  typedef enum logic [7:0] {", ",\n".join(values), f"  }} {enum['name']}_e;", ""]
     out.append("  // The part of a descriptor that the engine reads.")
-    out += sv_struct("descriptor_t", packed_fields(descriptor["field"], 0, descriptor["read_bytes"]))
+    out += sv_struct("descriptor_t", read_block(descriptor))
     out.append("  // The part of a descriptor that the engine writes.")
-    out += sv_struct(
-        "result_t",
-        packed_fields(descriptor["result"], descriptor["result_offset"], descriptor["result_bytes"]),
-    )
-    return "\n".join([*out, "endpackage", "// verilator lint_on UNUSEDPARAM"]) + "\n"
+    out += sv_struct("result_t", result_block(descriptor))
+    return lines([*out, "endpackage", "// verilator lint_on UNUSEDPARAM"])
 
 
-def cpp_struct(name: str, fields: list[tuple[str, int, str]]) -> list[str]:
-    lines = [f"struct {name} {{"]
+def cpp_struct(name: str, fields: list[tuple[str, int, str]], size: int) -> list[str]:
+    out = [f"struct {name} {{"]
     for field, bits, kind in fields:
         if field.startswith("reserved"):
-            lines.append(f"    uint8_t {field}[{bits // 8}];")
+            out.append(f"    uint8_t {field}[{bits // 8}];")
         else:
-            lines.append(f"    {'int' if kind.startswith('i') else 'uint'}{bits}_t {field};")
-    return [*lines, "};", ""]
+            out.append(f"    {'int' if kind.startswith('i') else 'uint'}{bits}_t {field};")
+    return [*out, "};", f"static_assert(sizeof({name}) == {size});", ""]
 
 
 def cpp(spec: Spec) -> str:
     descriptor = spec["descriptor"]
-    out = [f"// {NOTE}", "// SPDX-License-Identifier: Apache-2.0", "#pragma once", "", "#include <cstdint>"]
-    out += ["", "namespace conv {", ""]
-    for name, value in constants(spec):
-        out.append(f"constexpr uint32_t k{name} = 0x{value:x};")
+    out = [f"// {NOTE}", SPDX_SLASHES, "#pragma once", "", "#include <cstdint>", ""]
+    out += ["namespace conv {", ""]
+    out += [f"constexpr uint32_t k{name} = 0x{value:x};" for name, value in constants(spec)]
     out.append("")
     for register in spec["register"]:
-        out.append(f"constexpr uint32_t k{camel(register['name'])}Offset = 0x{register['offset']:02x};")
+        name, offset = camel(register["name"]), register["offset"]
+        out.append(f"constexpr uint32_t k{name}Offset = 0x{offset:02x};")
     out.append("")
     for enum in spec["enum"]:
-        out.append(f"enum class {camel(enum['name'])} : uint8_t {{")
-        out += [f"    k{camel(v['name'])} = {v['value']}," for v in enum["values"]]
-        out += ["};", ""]
-    out += cpp_struct("Descriptor", packed_fields(descriptor["field"], 0, descriptor["read_bytes"]))
-    out += [f"static_assert(sizeof(Descriptor) == {descriptor['read_bytes']});", ""]
-    out += cpp_struct(
-        "Result",
-        packed_fields(descriptor["result"], descriptor["result_offset"], descriptor["result_bytes"]),
-    )
-    out += [f"static_assert(sizeof(Result) == {descriptor['result_bytes']});", ""]
-    return "\n".join([*out, "}  // namespace conv"]) + "\n"
+        values = [f"    k{camel(v['name'])} = {v['value']}," for v in enum["values"]]
+        out += [f"enum class {camel(enum['name'])} : uint8_t {{", *values, "};", ""]
+    out += cpp_struct("Descriptor", read_block(descriptor), descriptor["read_bytes"])
+    out += cpp_struct("Result", result_block(descriptor), descriptor["result_bytes"])
+    return lines([*out, "}  // namespace conv"])
+
+
+PYTHON_HEAD = '''\
+"""Control registers, layer descriptor and error codes, shared with the hardware."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+'''
+
+PYTHON_TYPES = '''
+
+class Field(NamedTuple):
+    """Bit field of a register."""
+
+    name: str
+    lsb: int
+    bits: int
+    access: str
+    text: str
+
+
+class Register(NamedTuple):
+    """One 32-bit control register; access is rw, ro or w1."""
+
+    name: str
+    offset: int
+    access: str
+    reset: int
+    text: str
+    fields: tuple[Field, ...]
+
+'''
+
+
+def python_register(register: Spec) -> list[str]:
+    keys = (register["name"], register["offset"], register["access"])
+    out = ["    Register("]
+    out += [f"        {value!r}," for value in (*keys, register.get("reset", 0), register["text"])]
+    out.append("        (")
+    for field in register.get("fields", []):
+        values = [repr(field[key]) for key in ("name", "lsb", "bits", "access", "text")]
+        out.append(f"            Field({', '.join(values)}),")
+    return [*out, "        ),", "    ),"]
 
 
 def python(spec: Spec) -> str:
     ip, descriptor = spec["ip"], spec["descriptor"]
-    numpy_types = {"u8": "u1", "u16": "<u2", "u32": "<u4", "u64": "<u8", "i16": "<i2"}
-    vlnv = ":".join(ip[k] for k in ("vendor", "library", "name", "version"))
-    out = [f"# {NOTE}", "# SPDX-License-Identifier: Apache-2.0"]
-    out += ['"""Control registers, layer descriptor and error codes, shared with the hardware."""', ""]
-    out += ["from enum import IntEnum", "from typing import NamedTuple", "", "import numpy as np", ""]
-    out.append(f'VLNV = "{vlnv}"')
-    for name, value in constants(spec):
-        snake = "".join("_" + c if c.isupper() else c.upper() for c in name).lstrip("_")
-        out.append(f"{snake} = 0x{value:X}")
-    out += ["", ""]
-    out += ["class Field(NamedTuple):", '    """Bit field of a register."""', ""]
-    out += ["    name: str", "    lsb: int", "    bits: int", "    access: str", "    text: str", "", ""]
-    out += ["class Register(NamedTuple):", '    """One 32-bit control register; access is rw, ro or w1."""', ""]
-    out += ["    name: str", "    offset: int", "    access: str", "    reset: int", "    text: str"]
-    out += ["    fields: tuple[Field, ...]", "", "", "REGISTERS = ("]
+    vlnv = ":".join(ip[key] for key in ("vendor", "library", "name", "version"))
+    out = [f"# {NOTE}", "# SPDX-License-Identifier: Apache-2.0", PYTHON_HEAD]
+    out.append(f"VLNV = {vlnv!r}")
+    out += [f"{upper_snake(name)} = 0x{value:X}" for name, value in constants(spec)]
+    out += [PYTHON_TYPES, "REGISTERS = ("]
     for register in spec["register"]:
-        out += ["    Register(", f'        "{register["name"]}",', f"        0x{register['offset']:02X},"]
-        out += [f'        "{register["access"]}",', f"        {register.get('reset', 0)},"]
-        out += [f'        "{register["text"]}",', "        ("]
-        for field in register.get("fields", []):
-            out.append(
-                f'            Field("{field["name"]}", {field["lsb"]}, {field["bits"]}, "{field["access"]}", '
-                f'"{field["text"]}"),'
-            )
-        out += ["        ),", "    ),"]
+        out += python_register(register)
     out += [")", ""]
-    for register in spec["register"]:
-        out.append(f"{register['name']} = 0x{register['offset']:02X}")
-    out += [""]
+    out += [f"{r['name']} = 0x{r['offset']:02X}" for r in spec["register"]]
     for enum in spec["enum"]:
-        out += ["", f"class {camel(enum['name'])}(IntEnum):", f'    """{enum["text"]}"""', ""]
-        out += [f"    {v['name']} = {v['value']}" for v in enum["values"]] + [""]
-    out += ["", "ERROR_TEXT = {"]
-    errors = next(e for e in spec["enum"] if e["name"] == "error")
-    out += [f'    Error.{v["name"]}: "{v["text"]}",' for v in errors["values"]]
-    out += ["}", "", "DESCRIPTOR = np.dtype(", "    {"]
+        out += ["", "", f"class {camel(enum['name'])}(IntEnum):", f'    """{enum["text"]}"""', ""]
+        out += [f"    {v['name']} = {v['value']}" for v in enum["values"]]
+    errors = next(enum for enum in spec["enum"] if enum["name"] == "error")
+    texts = [f"    Error.{v['name']}: {v['text']!r}," for v in errors["values"]]
+    out += ["", "", "ERROR_TEXT = {", *texts, "}", "", "DESCRIPTOR = np.dtype(", "    {"]
     fields = [*descriptor["field"], *descriptor["result"]]
     for key, values in (
-        ("names", [f'"{f["name"]}"' for f in fields]),
-        ("formats", [f'"{numpy_types[f["type"]]}"' for f in fields]),
+        ("names", [repr(f["name"]) for f in fields]),
+        ("formats", [repr(NUMPY_TYPES[f["type"]]) for f in fields]),
         ("offsets", [f"0x{f['offset']:02X}" for f in fields]),
     ):
-        out.append(f'        "{key}": [')
-        out += [f"            {value}," for value in values]
-        out.append("        ],")
-    out += ['        "itemsize": DESCRIPTOR_BYTES,', "    }", ")"]
-    return "\n".join(out) + "\n"
+        out += [f'        "{key}": [', *(f"            {value}," for value in values), "        ],"]
+    return lines([*out, '        "itemsize": DESCRIPTOR_BYTES,', "    }", ")"])
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return out + ["| " + " | ".join(row) + " |" for row in rows] + [""]
+
+
+def bit_range(field: Spec) -> str:
+    top = field["lsb"] + field["bits"] - 1
+    return str(top) if field["bits"] == 1 else f"{top}..{field['lsb']}"
 
 
 def markdown(spec: Spec) -> str:
     ip, descriptor = spec["ip"], spec["descriptor"]
+    vlnv = ":".join(ip[key] for key in ("vendor", "library", "name", "version"))
     out = [f"<!-- {NOTE} -->", "# Registers, layer descriptor, error codes", ""]
-    out += [f"VLNV `{ip['vendor']}:{ip['library']}:{ip['name']}:{ip['version']}`. ", ""]
-    out += ["## Control registers (AXI4-Lite, `s_axi_control`)", ""]
-    rows = [[f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["text"]] for r in spec["register"]]
-    out += table(["Offset", "Name", "Access", "Meaning"], rows)
+    out += [f"VLNV `{vlnv}`.", "", "## Control registers (AXI4-Lite, `s_axi_control`)", ""]
+    head = ["Offset", "Name", "Access", "Meaning"]
+    out += table(
+        head,
+        [
+            [f"0x{r['offset']:02X}", f"`{r['name']}`", r["access"], r["text"]]
+            for r in spec["register"]
+        ],
+    )
     for register in spec["register"]:
-        if not register.get("fields"):
-            continue
-        out += [f"### {register['name']} (0x{register['offset']:02X})", ""]
-        rows = []
-        for f in register["fields"]:
-            top = f["lsb"] + f["bits"] - 1
-            bits = str(top) if f["bits"] == 1 else f"{top}..{f['lsb']}"
-            rows.append([bits, f"`{f['name']}`", f["access"], f["text"]])
-        out += table(["Bits", "Field", "Access", "Meaning"], rows)
+        if fields := register.get("fields"):
+            out += [f"### {register['name']} (0x{register['offset']:02X})", ""]
+            rows = [[bit_range(f), f"`{f['name']}`", f["access"], f["text"]] for f in fields]
+            out += table(["Bits", "Field", "Access", "Meaning"], rows)
     out += [f"## Layer descriptor ({ip['descriptor_bytes']} bytes, little-endian)", ""]
-    out += [f"The engine reads the first {descriptor['read_bytes']} bytes; bytes without a field are 0.", ""]
+    read = descriptor["read_bytes"]
+    out += [f"The engine reads the first {read} bytes; bytes without a field are 0.", ""]
     for title, key in (("Read by the engine", "field"), ("Written back by the engine", "result")):
-        out += [f"### {title}", ""]
-        rows = [[f"0x{f['offset']:02X}", f["type"], f"`{f['name']}`", f["text"]] for f in descriptor[key]]
-        out += table(["Offset", "Type", "Field", "Meaning"], rows)
+        rows = [
+            [f"0x{f['offset']:02X}", f["type"], f"`{f['name']}`", f["text"]]
+            for f in descriptor[key]
+        ]
+        out += [f"### {title}", "", *table(["Offset", "Type", "Field", "Meaning"], rows)]
     for enum in spec["enum"]:
+        rows = [[str(v["value"]), f"`{v['name']}`", v["text"]] for v in enum["values"]]
         out += [f"## {enum['text'].rstrip('.')} (`{enum['name']}`)", ""]
-        out += table(
-            ["Value", "Name", "Meaning"],
-            [[str(v["value"]), f"`{v['name']}`", v["text"]] for v in enum["values"]],
-        )
-    return "\n".join(out).rstrip() + "\n"
+        out += table(["Value", "Name", "Meaning"], rows)
+    return lines(out[:-1])
 
 
 OUTPUTS = {
