@@ -43,7 +43,7 @@ class Behaviour:
 
 
 class Channel:
-    """A channel that the master drives, sampled once per cycle."""
+    """A channel whose VALID the module drives, sampled once per cycle."""
 
     def __init__(self, dut: Any, name: str, payload: list[str]) -> None:
         self._dut, self._name = dut, name
@@ -52,7 +52,6 @@ class Channel:
         self._payload = [getattr(dut, f"axi_{name}_{item}_o") for item in payload]
         self._waiting: tuple[int, ...] | None = None
         self.valid = False
-        self._ready.value = 0
 
     def drive(self, ready: bool) -> None:
         self._ready.value = int(ready)
@@ -214,6 +213,17 @@ class WriteMemory:
         for beat, (value, strobe) in enumerate(data):
             store(self._memory, address + beat * BEAT_BYTES, value, strobe)
         self._responses.append((cycle + self._behaviour.latency, self._behaviour.response(address)))
+
+
+async def wait_idle(dut: Any, limit: int = 100_000) -> None:
+    """Wait for a cycle in which idle_o is 1; fails after `limit` cycles."""
+    for _ in range(limit):
+        await ReadOnly()
+        idle = dut.idle_o.value == 1
+        await RisingEdge(dut.clk_i)
+        if idle:
+            return
+    raise AssertionError(f"not idle after {limit} cycles")
 
 
 def store(memory: Memory, address: int, value: int, strobe: int) -> None:

@@ -24,6 +24,7 @@ from axi_memory import (
     beat_addresses,
     boundary_requests,
     random_requests,
+    wait_idle,
 )
 from bench import Source, cycles, seeded, stalls, start
 
@@ -75,16 +76,6 @@ class Bench:
                 self.requested += int(dut.req_beats_i.value)
             await RisingEdge(dut.clk_i)
 
-    async def idle(self, limit: int = 100_000) -> None:
-        """Wait until the module is idle; fails after `limit` cycles."""
-        for _ in range(limit):
-            await ReadOnly()
-            idle = self.dut.idle_o.value == 1
-            await RisingEdge(self.dut.clk_i)
-            if idle:
-                return
-        raise AssertionError(f"not idle after {limit} cycles")
-
     def expected(self, requests: list[Request]) -> list[tuple[int, int]]:
         words = self.memory.view("<u8")
         return [
@@ -104,7 +95,7 @@ async def read(dut: Any, behaviour: str, request_stall: float) -> None:
     requests = boundary_requests() + random_requests(rng, 50, MEMORY_BYTES)
     rng.shuffle(requests)
     await bench.source(rng, request_stall).send(requests)
-    await bench.idle()
+    await wait_idle(dut)
     assert bench.received == bench.expected(requests)
     assert beat_addresses(bench.axi.bursts) == beat_addresses(requests)
     assert dut.error_o.value == 0
@@ -125,7 +116,7 @@ async def throughput(dut: Any) -> None:
     for name, requests in streams.items():
         bench.axi.beat_cycles.clear()
         await source.send(requests)
-        await bench.idle()
+        await wait_idle(dut)
         beats = len(bench.axi.beat_cycles)
         taken = bench.axi.beat_cycles[-1] - bench.axi.beat_cycles[0] + 1
         dut._log.warning(
@@ -147,12 +138,12 @@ async def error(dut: Any, code: int) -> None:
     source = bench.source(rng, 0)
     good, failing = [(bad + 8, 40), (0, 100)], [(bad - 80, 60)]
     await source.send(good)
-    await bench.idle()
+    await wait_idle(dut)
     assert dut.error_o.value == 0
     await source.send(failing)
-    await bench.idle()
+    await wait_idle(dut)
     await source.send(good)
-    await bench.idle()
+    await wait_idle(dut)
     assert dut.error_o.value == 1
     assert bench.received == bench.expected(good + failing + good)
     dut.abort_i.value = 1
@@ -184,14 +175,14 @@ async def abort(dut: Any, behaviour: str) -> None:
         received = bench.received.copy()
         await cycles(dut, int(rng.choice([0, 1, 40])))
         dut.abort_i.value = 0
-        await bench.idle()
+        await wait_idle(dut)
         assert bench.received == received == bench.expected(requests)[: len(received)]
         assert len(bench.axi.bursts) == bursts
         bench.received.clear()
         bench.requested = 0
         again = random_requests(rng, 3, MEMORY_BYTES)
         await source.send(again)
-        await bench.idle()
+        await wait_idle(dut)
         assert bench.received == bench.expected(again)
         assert dut.error_o.value == 0
         bench.received.clear()
