@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conv_mac_array: results and their exact cycles, weights written during use, wrapping, reset."""
+
+from __future__ import annotations
+
+import os
+from ast import literal_eval
+from collections import deque
+from typing import Any
+
+import cocotb
+import numpy as np
+import numpy.typing as npt
+from cocotb.triggers import ReadOnly, RisingEdge, Timer
+
+from bench import seeded, start
+from mac import KINDS, Geometry, Int8, draw
+
+CONFIGURATIONS = [
+    {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 2},
+    {"InputLanes": 3, "OutputLanes": 16, "WeightWords": 7},
+    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128},
+    {"InputLanes": 5, "OutputLanes": 24, "WeightWords": 16},
+    {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 8},
+    {"InputLanes": 16, "OutputLanes": 8, "WeightWords": 32},
+    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512},
+]
+PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+INPUTS, OUTPUTS = PARAMETERS["InputLanes"], PARAMETERS["OutputLanes"]
+WORDS = PARAMETERS["WeightWords"]
+SLICES = OUTPUTS // 8
+GEOMETRY = Geometry(INPUTS)
+
+
+class Array:
+    """Drives the array word by word and checks every output cycle against a model."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.cycle = 0
+        self.checked = 0  # results that were compared
+        self.total = np.zeros(OUTPUTS, np.int64)
+        self.weights = np.zeros((WORDS, INPUTS, OUTPUTS), np.int8)
+        self.due: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
+
+    async def start(self) -> None:
+        await start(self.dut, wr_valid_i=0, x_i=0, weight_word_i=0, first_i=0, last_i=0)
+
+    def write(self, word: int, column: int, data: Int8) -> None:
+        """Write 8 weights in this cycle; to be called after the word of this cycle."""
+        s, i = divmod(column, INPUTS)
+        self.weights[word, i, 8 * s : 8 * s + 8] = data
+        self.dut.wr_valid_i.value = 1
+        self.dut.wr_word_i.value, self.dut.wr_column_i.value = word, column
+        self.dut.wr_data_i.value = int.from_bytes(data.tobytes(), "little")
+
+    def word(self, x: Int8, word: int, first: bool, last: bool) -> None:
+        """Accumulate a word in this cycle."""
+        dut = self.dut
+        dut.x_i.value = int.from_bytes(x.tobytes(), "little")
+        dut.weight_word_i.value = word
+        dut.first_i.value, dut.last_i.value = int(first), int(last)
+        products = x.astype(np.int64) @ self.weights[word].astype(np.int64)
+        self.total = products + (0 if first else self.total)
+        if last:
+            sums = self.total.astype(np.int32)
+            for s in range(SLICES):
+                due = self.cycle + GEOMETRY.array_latency + s
+                self.due.append((due, sums[8 * s : 8 * s + 8]))
+
+    def idle(self, word: int = 0) -> None:
+        self.word(np.zeros(INPUTS, np.int8), word, False, False)
+
+    async def step(self) -> None:
+        """Finish the cycle: compare the output, go to the next one with an idle write port."""
+        await ReadOnly()
+        valid = bool(self.due) and self.due[0][0] == self.cycle
+        assert int(self.dut.slice_valid_o.value) == valid, f"slice_valid_o in cycle {self.cycle}"
+        if valid:
+            packed = int(self.dut.slice_o.value).to_bytes(32, "little")
+            np.testing.assert_array_equal(np.frombuffer(packed, "<i4"), self.due.popleft()[1])
+            self.checked += 1
+        await RisingEdge(self.dut.clk_i)
+        self.dut.wr_valid_i.value = 0
+        self.cycle += 1
+
+    async def drain(self) -> None:
+        for _ in range(GEOMETRY.array_latency + SLICES + 2):
+            self.idle()
+            await self.step()
+        assert not self.due
+
+    async def fill(self, rng: np.random.Generator) -> None:
+        """Write all weights, each column of one kind."""
+        for word in range(WORDS):
+            for column in range(SLICES * INPUTS):
+                self.idle()
+                self.write(word, column, draw(rng, rng.choice(KINDS), (8,)))
+                await self.step()
+
+
+@cocotb.test()
+async def random_words(dut: Any) -> None:
+    """Random operands, gaps and lengths; weights change as early and as late as is allowed."""
+    rng = seeded("random_words")
+    array = Array(dut)
+    await array.start()
+    await array.fill(rng)
+    free = np.zeros(WORDS, int)  # cycle from which on a word may be overwritten
+    written, next_last, first = 0, 0, True
+    results = 0
+    for _ in range(6000):
+        word = written if rng.random() < 0.5 else int(rng.integers(WORDS))
+        if rng.random() < 0.15:
+            array.idle(word)
+        else:
+            last = array.cycle >= next_last and bool(rng.random() < 0.6)
+            x = draw(rng, rng.choice(KINDS), (INPUTS,))
+            array.word(x, word, first, last)
+            free[word] = array.cycle + GEOMETRY.length
+            first = last or bool(rng.random() < 0.02)
+            if last:
+                next_last = array.cycle + SLICES
+                results += SLICES
+        candidates = np.flatnonzero(free <= array.cycle)
+        if len(candidates) and rng.random() < 0.7:
+            written = int(rng.choice(candidates))
+            array.write(
+                written, int(rng.integers(SLICES * INPUTS)), draw(rng, rng.choice(KINDS), (8,))
+            )
+        await array.step()
+    await array.drain()
+    assert array.checked == results > 600
+
+
+@cocotb.test()
+async def full_rate(dut: Any) -> None:
+    """Every word used, no gap, results at the shortest distance: NumSlices cycles."""
+    rng = seeded("full_rate")
+    array = Array(dut)
+    await array.start()
+    await array.fill(rng)
+    for n in range(200 * SLICES):
+        x = draw(rng, "random", (INPUTS,))
+        array.word(x, n % WORDS, n % SLICES == 0, n % SLICES == SLICES - 1)
+        await array.step()
+    await array.drain()
+    assert array.checked == 200 * SLICES
+
+
+@cocotb.test()
+async def wrapping(dut: Any) -> None:
+    """Lanes pass both ends of int32 and go on modulo 2^32."""
+    array = Array(dut)
+    await array.start()
+    lanes = np.tile(np.array([-128, 127], np.int8), 4)
+    for column in range(SLICES * INPUTS):
+        array.idle()
+        array.write(0, column, lanes)
+        await array.step()
+    x = np.full(INPUTS, -128, np.int8)
+    array.word(x, 0, True, False)
+    await array.step()
+    array.word(x, 0, False, False)  # held, so it counts once for each cycle
+    held = 2**31 // (INPUTS * 127 * 128) + 100
+    await Timer(10 * held - 5, "ns")
+    await RisingEdge(dut.clk_i)
+    array.cycle += held
+    array.total += (held - 1) * (x.astype(np.int64) @ array.weights[0].astype(np.int64))
+    assert array.total.max() >= 2**31
+    assert array.total.min() < -(2**31)
+    array.word(x, 0, False, True)
+    await array.step()
+    await array.drain()
+    assert array.checked == SLICES
+
+
+@cocotb.test()
+async def reset(dut: Any) -> None:
+    """One cycle of reset takes back every result that is still inside, whatever its depth."""
+    rng = seeded("reset")
+    array = Array(dut)
+    await array.start()
+    await array.fill(rng)
+    for age in range(1, GEOMETRY.array_latency + SLICES):
+        array.word(draw(rng, "random", (INPUTS,)), 0, True, True)
+        await array.step()
+        for _ in range(age - 1):
+            array.idle()
+            await array.step()
+        array.idle()
+        dut.rst_ni.value = 0
+        await array.step()
+        dut.rst_ni.value = 1
+        array.due.clear()
+        await array.drain()
+        array.word(draw(rng, "random", (INPUTS,)), 0, True, True)
+        await array.step()
+        await array.drain()
