@@ -79,5 +79,20 @@ package conv_pkg;
     logic signed [31:0] bias;
   } parameter_t;
 
+  // conv_requantize_lane: cycles from an accumulator to its results, and to its multiplier.
+  localparam int unsigned SumLatency = 1;
+  localparam int unsigned MultiplierDelay = SumLatency + 4;
+  localparam int unsigned ByteLatency = MultiplierDelay + 11;
+
+  // How a requantised value becomes a byte: the number format of the output in layer_t, made ready.
+  typedef struct packed {
+    conv_regs_pkg::rounding_e rounding;
+    logic wrap;  // keep the low 8 bits instead of saturating
+    logic is_unsigned;
+    logic signed [8:0] zero_point;
+    logic signed [8:0] low;
+    logic signed [8:0] high;
+  } byte_format_t;
+
 endpackage
 // verilator lint_on UNUSEDPARAM

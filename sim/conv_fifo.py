@@ -9,8 +9,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
 from cocotb.triggers import ReadOnly, RisingEdge
+
+from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
 
 CONFIGURATIONS = [
     {"Width": 8, "Depth": 2},
