@@ -13,7 +13,23 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Allocator", "Buffer", "ByteArray", "RegisterBus", "Wait"]
+__all__ = [
+    "AP_DONE",
+    "AP_IDLE",
+    "AP_READY",
+    "AP_START",
+    "Allocator",
+    "Buffer",
+    "ByteArray",
+    "RegisterBus",
+    "Wait",
+]
+
+# Bits of the CTRL register, which are the same in every Vitis HLS core.
+AP_START = 1 << 0
+AP_DONE = 1 << 1
+AP_IDLE = 1 << 2
+AP_READY = 1 << 3
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
 

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds devices by name: `lineconv.open` and `lineconv.devices`.
+
+A name is `family` or `family:target`. Families register themselves here, so that those which need
+more than NumPy cost nothing until they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lineconv.driver import Accelerator
+from lineconv.errors import UnknownDeviceError
+from lineconv.presets import PRESETS, Preset
+
+__all__ = ["DeviceInfo", "Family", "devices", "open", "register"]
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device that can be opened.
+
+    Attributes:
+        name: for `lineconv.open`.
+        description: one line.
+    """
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of device.
+
+    Attributes:
+        name: what device names start with.
+        devices: those that are there now, the default one first.
+        open: opens `family:target`; the target is '' if the name has none. It raises
+            UnknownDeviceError for a target that does not exist.
+    """
+
+    name: str
+    devices: Callable[[], list[DeviceInfo]]
+    open: Callable[[str], Accelerator]
+
+
+_families: list[Family] = []
+
+
+def register(family: Family, *, first: bool = False) -> None:
+    """Add a family; `first` puts its devices ahead of those registered before."""
+    _families.insert(0 if first else len(_families), family)
+
+
+def devices() -> list[DeviceInfo]:
+    """All devices that can be opened here; the first is what `open()` opens."""
+    return [device for family in _families for device in family.devices()]
+
+
+def open(device: str | None = None) -> Accelerator:
+    """Open a device.
+
+    Args:
+        device: a name from `devices()`, or a family for its default; None opens a board if there
+            is one, else the virtual board.
+
+    Raises:
+        UnknownDeviceError: there is no such device.
+        DeviceError: the device is there but cannot be used.
+    """
+    if device is None:
+        device = devices()[0].name
+    name, _, target = str(device).partition(":")
+    for family in _families:
+        if family.name == name:
+            return family.open(target)
+    raise unknown(device)
+
+
+def unknown(device: object) -> UnknownDeviceError:
+    """The error for a name that nothing answers to."""
+    known = ", ".join(info.name for info in devices())
+    return UnknownDeviceError(f"unknown device {device!r}, there are: {known}")
+
+
+def _preset_devices(family: str, what: str) -> list[DeviceInfo]:
+    return [
+        DeviceInfo(f"{family}:{preset.name}", f"{what} of {preset.description}")
+        for preset in PRESETS.values()
+    ]
+
+
+def _preset(family: str, target: str) -> Preset:
+    if not target:
+        return next(iter(PRESETS.values()))
+    if target not in PRESETS:
+        raise unknown(f"{family}:{target}")
+    return PRESETS[target]
+
+
+def _open_model(target: str) -> Accelerator:
+    from lineconv.model_board import ModelBoard
+
+    preset = _preset("model", target)
+    board = ModelBoard(preset.array)
+    return Accelerator(
+        board,
+        board,
+        wait=board.wait,
+        clock_hz=preset.clock_hz,
+        name=f"model:{preset.name}",
+        simulated=True,
+    )
+
+
+register(
+    Family("model", lambda: _preset_devices("model", "functional model, no cycles,"), _open_model)
+)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Estimates the cycles of a tile, to choose between tilings; the engine measures the real ones."""
+
+from __future__ import annotations
+
+from lineconv.packing import BEAT_BYTES, ceil_div
+from lineconv.presets import Array
+from lineconv.tile import Tile
+
+__all__ = ["tile_cycles"]
+
+_RUN_BEATS = 3  # what a short write burst costs beside its data
+_START_CYCLES = 400  # fetch and check of a descriptor, filling and draining of the pipeline
+
+
+def tile_cycles(tile: Tile, array: Array) -> int:
+    """Clock cycles from the fetch of the descriptor to its last write."""
+    word_beats = array.num_slices * array.input_lanes
+    groups = ceil_div(len(tile.out_channels), array.output_lanes)
+    passes = ceil_div(groups, tile.groups_per_pass)
+    pass_words = tile.groups_per_pass * tile.group_words
+    pixels = len(tile.out_rows) * len(tile.out_columns)
+
+    resident = tile.row_slots >= len(tile.in_rows)
+    input_beats = len(tile.in_rows) * tile.row_beats * (1 if resident else passes)
+    weight_beats = groups * (array.output_lanes + tile.group_words * word_beats)
+    if passes == 1:
+        row_bytes = len(tile.out_columns) * tile.pixel_bytes
+        output_beats = len(tile.out_rows) * ceil_div(row_bytes, BEAT_BYTES)
+    else:
+        run_bytes = ceil_div(tile.pixel_bytes, passes)
+        output_beats = pixels * passes * (ceil_div(run_bytes, BEAT_BYTES) + _RUN_BEATS)
+
+    # A group gives at most one slice of results per cycle.
+    mac_cycles = pixels * groups * max(tile.group_words, array.num_slices)
+    # What must be there before the first pixel, and what cannot be loaded behind a pass because
+    # the weight buffer has no room for two.
+    first = max(pass_words * word_beats, tile.span_rows * tile.row_beats)
+    exposed = (passes - 1) * max(0, 2 * pass_words - array.weight_words) * word_beats
+    busy = max(mac_cycles, input_beats + weight_beats + output_beats)
+    return _START_CYCLES + first + exposed + busy

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A functional model of the engine: runs programs from the same bytes as the hardware.
+
+It decodes descriptors, weight stream and images on its own, knowing nothing of how the host made
+them, so it is the second opinion on both the host and the hardware. It does not count cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
+
+from lineconv import golden
+from lineconv.bus import ByteArray
+from lineconv.checker import Fields, Window, check
+from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
+from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, PARAMETER
+from lineconv.presets import SLICE_LANES, Array
+from lineconv.regs import (
+    DESCRIPTOR,
+    DESCRIPTOR_BYTES,
+    DESCRIPTOR_READ_BYTES,
+    RESULT_BYTES,
+    RESULT_OFFSET,
+    Error,
+)
+
+__all__ = ["Memory", "NoMemoryError", "Outcome", "run_program"]
+
+_GATHER_BYTES = 1 << 20  # input bytes looked at together
+
+
+class NoMemoryError(Exception):
+    """Nothing answers at an address."""
+
+
+class Memory(Protocol):
+    """What the engine's masters reach."""
+
+    def view(self, address: int, nbytes: int) -> ByteArray:
+        """Those bytes, readable and writable.
+
+        Raises:
+            NoMemoryError: some of them do not exist.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; on failure, `completed` is also the index of the failed descriptor."""
+
+    status: Error
+    completed: int
+
+
+def run_program(
+    memory: Memory, program_address: int, count: int, window: Window, array: Array
+) -> Outcome:
+    """Run descriptors until one fails, writing results and result blocks to memory."""
+    for index in range(count):
+        address = program_address + index * DESCRIPTOR_BYTES
+        if address % DESCRIPTOR_BYTES or not window.holds(address, DESCRIPTOR_BYTES):
+            return Outcome(Error.BAD_ADDRESS, index)
+        try:
+            block = memory.view(address, DESCRIPTOR_BYTES)
+        except NoMemoryError:
+            return Outcome(Error.READ_ERROR, index)
+        result = _run(memory, Fields(block.view(DESCRIPTOR)[0], array), window)
+        block[RESULT_OFFSET : RESULT_OFFSET + RESULT_BYTES] = result.view(np.uint8)[
+            RESULT_OFFSET : RESULT_OFFSET + RESULT_BYTES
+        ]
+        if result["status"][0] != Error.OK:
+            return Outcome(Error(result["status"][0]), index)
+    return Outcome(Error.OK, count)
+
+
+def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]:
+    """Run one descriptor; its result fields, shape (1,)."""
+    result = np.zeros(1, DESCRIPTOR)
+    result["read_beats"] = DESCRIPTOR_READ_BYTES // BEAT_BYTES
+    result["status"] = error = check(fields, window)
+    if error != Error.OK:
+        return result
+    try:
+        stream = memory.view(fields.weights_address, fields.groups * fields.group_bytes)
+        rows = _strided(
+            memory,
+            fields.input_address,
+            (fields.input_height, fields.row_bytes),
+            (fields.input_row_stride, 1),
+        )
+    except NoMemoryError:
+        result["status"] = Error.READ_ERROR
+        return result
+    pixels = _convolve(fields, rows, stream)
+    try:
+        _strided(
+            memory,
+            fields.output_address,
+            pixels.shape,
+            (fields.output_row_stride, fields.output_pixel_stride, 1),
+        )[...] = pixels
+    except NoMemoryError:
+        result["status"] = Error.WRITE_ERROR
+        return result
+
+    resident = fields.row_slots >= fields.input_height
+    input_beats = fields.input_height * fields.row_beats * (1 if resident else fields.passes)
+    result["read_beats"] += input_beats + stream.size // BEAT_BYTES
+    result["write_beats"] = _write_beats(fields)
+    result["mac_cycles"] = (
+        fields.output_height * fields.output_width * fields.groups * fields.group_words
+    )
+    return result
+
+
+def _convolve(f: Fields, rows: ByteArray, stream: ByteArray) -> ByteArray:
+    """The output bytes (output_height, output_width, pixel_bytes)."""
+    weights, bias, multiplier = _decode_weights(f, stream)
+    zero_point = f.input_zero_point
+    data = (rows ^ 0x80 if f.flags & 1 else rows).view(np.int8)
+
+    # Byte position in its row of each array input, for each output column; see _decode_weights
+    # for the order.
+    segment, byte = np.meshgrid(
+        np.arange(f.segments), np.arange(f.segment_words * f.array.input_lanes), indexing="ij"
+    )
+    step = f.dilation_width * f.input_pixel_stride
+    offsets = (segment * step + byte).reshape(-1) - f.pad_left * f.input_pixel_stride
+
+    acc = np.zeros((f.output_height, f.output_width, f.output_channels))
+    block = max(1, _GATHER_BYTES // offsets.size)
+    for column in range(0, f.output_width, block):
+        columns = np.arange(column, min(column + block, f.output_width))
+        positions = columns[:, np.newaxis] * f.stride_width * f.input_pixel_stride + offsets
+        padding = (positions < 0) | (positions >= f.row_bytes)
+        positions[padding] = 0
+        for y in range(f.output_height):
+            for ky in range(f.kernel_height):
+                row = y * f.stride_height - f.pad_top + ky * f.dilation_height
+                if 0 <= row < f.input_height:
+                    x = np.where(padding, zero_point, data[row][positions])
+                else:
+                    x = np.full(positions.shape, zero_point)
+                # Exact: all sums of products are integers below 2**53.
+                acc[y, columns] += x.astype(np.float64) @ weights[ky]
+
+    total = (acc.astype(np.int64) + bias).astype(np.int32)  # keeps the low 32 bits
+    if f.output_type != OutputType.INT32:
+        return _requantize(f, total, multiplier).view(np.uint8)
+    return np.ascontiguousarray(total, ELEMENT_TYPES[OutputType.INT32]).view(np.uint8)
+
+
+def _decode_weights(
+    f: Fields, stream: ByteArray
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Weights (kernel_height, segment x word x input lane, output_channels), bias, multiplier."""
+    array = f.array
+    groups = stream.reshape(f.groups, f.group_bytes)
+    parameter_bytes = array.output_lanes * PARAMETER.itemsize
+    parameters = np.ascontiguousarray(groups[:, :parameter_bytes]).view(PARAMETER)
+    parameters = parameters.reshape(-1)[: f.output_channels]
+    words = groups[:, parameter_bytes:].view(np.int8)
+    words = words.reshape(f.groups, f.group_words, array.num_slices, array.input_lanes, SLICE_LANES)
+    by_lane = words.transpose(1, 3, 0, 2, 4).reshape(
+        f.kernel_height, -1, f.groups * array.output_lanes
+    )
+    return (
+        by_lane[..., : f.output_channels].astype(np.float64),
+        parameters["bias"],
+        parameters["multiplier"],
+    )
+
+
+def _requantize(
+    f: Fields, acc: npt.NDArray[np.int32], multiplier: npt.NDArray[np.float32]
+) -> npt.NDArray[np.integer[Any]]:
+    """acc (output_height, output_width, output_channels) to output elements."""
+    formats = ConvLayer(
+        in_channels=1,
+        out_channels=f.output_channels,
+        in_height=1,
+        in_width=1,
+        kernel=(1, 1),
+        y_zero_point=f.output_zero_point,
+        output=OutputType(f.output_type),
+        rounding=Rounding(f.rounding),
+        overflow=Overflow(f.overflow),
+        clamp=(f.clamp_min, f.clamp_max),
+    )
+    result = golden.requantize(acc.transpose(2, 0, 1)[np.newaxis], multiplier, formats)
+    return np.ascontiguousarray(result[0].transpose(1, 2, 0))
+
+
+def _write_beats(f: Fields) -> int:
+    """Beats that the output takes: runs of whole rows, or of a pass's bytes of one pixel."""
+    rows = f.output_address + np.arange(f.output_height) * f.output_row_stride
+    if f.passes == 1 and f.output_pixel_stride == f.pixel_bytes:
+        return _run_beats(rows, f.output_width * f.pixel_bytes)
+    pixels = rows[:, np.newaxis] + np.arange(f.output_width) * f.output_pixel_stride
+    pass_bytes = f.groups_per_pass * f.array.output_lanes * f.element_bytes
+    return sum(
+        _run_beats(pixels + start, min(pass_bytes, f.pixel_bytes - start))
+        for start in range(0, f.pixel_bytes, pass_bytes)
+    )
+
+
+def _run_beats(starts: npt.NDArray[np.int64], nbytes: int) -> int:
+    """Beats that runs of that length touch."""
+    return int(((starts % BEAT_BYTES + nbytes + BEAT_BYTES - 1) // BEAT_BYTES).sum())
+
+
+def _strided(
+    memory: Memory, address: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> ByteArray:
+    """A view on bytes that are not contiguous."""
+    extent = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + 1
+    return as_strided(memory.view(address, extent), shape, strides)
