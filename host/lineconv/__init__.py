@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open FPGA convolution accelerator: int8 convolutions, exact to the last bit.
 
-import lineconv
-accelerator = lineconv.open()
-y = accelerator.conv2d(x, w, bias, padding="same", scale=0.01)
+>>> accelerator = lineconv.open()
+>>> y = accelerator.conv2d(x, w, bias, padding="same", scale=0.01)
 """
 
 from lineconv import errors

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tiling: every layer on every array, every product once, and the usual layers uncut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from random_layers import Convolution, arrays, convolutions
+
+from lineconv.checker import Fields, Window, check
+from lineconv.layer import MAX_KERNEL, ConvLayer, OutputType
+from lineconv.packing import ceil_div
+from lineconv.presets import PRESETS, Array
+from lineconv.program import TileAddresses, descriptor
+from lineconv.regs import Error
+from lineconv.tiling import NO_PADDING, Tiling, tile_layer
+
+PYNQ = PRESETS["pynq-z2"].array
+TINY = PRESETS["tiny"].array
+
+
+def layer(
+    in_channels: int, out_channels: int, size: int, kernel: int, stride: int = 1, groups: int = 1
+) -> ConvLayer:
+    """A square layer of a network, 'same' padded."""
+    pad = (kernel // 2, kernel // 2)
+    return ConvLayer(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        in_height=size,
+        in_width=size,
+        kernel=(kernel, kernel),
+        stride=(stride, stride),
+        padding=(pad, pad),
+        groups=groups,
+    )
+
+
+def codes(tiling: Tiling, array: Array) -> set[Error]:
+    """What the engine's checks say about the tiles, all memory being allowed."""
+    addresses = TileAddresses(image=0, weights=0, result=0)
+    everything = Window(0, 2**32 - 1)
+    return {
+        check(
+            Fields(descriptor(tile, tiling.layer, addresses, input_unsigned=False), array),
+            everything,
+        )
+        for tile in tiling.tiles
+    }
+
+
+@settings(max_examples=400, deadline=None)
+@given(array=arrays(), convolution=convolutions(max_macs=10**9))
+def test_the_engine_accepts_every_tile(array: Array, convolution: Convolution) -> None:
+    tiling = tile_layer(convolution.layer, array)
+    assert codes(tiling, array) == {Error.OK}
+    assert sum(map(tiling.macs, tiling.tiles)) == convolution.layer.macs
+
+
+@settings(max_examples=100, deadline=None)
+@given(array=arrays(), convolution=convolutions(max_macs=5_000))
+def test_tiles_hold_every_product_once(array: Array, convolution: Convolution) -> None:
+    tiling = tile_layer(convolution.layer, array)
+    layer = tiling.layer
+    in_group = layer.in_channels // layer.groups
+    out_group = layer.out_channels // layer.groups
+    seen = Counter(
+        point
+        for tile in tiling.tiles
+        for point in product(
+            tile.out_channels,
+            tile.in_channels,
+            tile.kernel_rows,
+            tile.kernel_columns,
+            tile.out_rows,
+            tile.out_columns,
+        )
+        if point[0] // out_group == point[1] // in_group
+    )
+    assert set(seen.values()) == {1}
+    assert len(seen) == layer.macs
+
+
+EXTREMES = {
+    "kernel": ConvLayer(3, 5, 40, 40, (MAX_KERNEL, MAX_KERNEL)),
+    "dilation": ConvLayer(8, 8, 500, 500, (3, 3), dilation=(100, 100)),
+    "dilation of one column": ConvLayer(1, 1, 1, 70001, (1, 2), dilation=(1, 70000)),
+    "padding only": ConvLayer(2, 2, 1, 1, (1, 1), padding=((9, 9), (9, 9))),
+    "rows": ConvLayer(1, 1, 70000, 2, (3, 1), stride=(2, 1)),
+    "columns": ConvLayer(1, 1, 2, 70000, (1, 3)),
+    "input channels": ConvLayer(70000, 1, 1, 1, (1, 1)),
+    "output channels": ConvLayer(1, 70000, 1, 1, (1, 1)),
+    "row of pixels": ConvLayer(2048, 8, 3, 3000, (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+@pytest.mark.parametrize("array", [PYNQ, TINY], ids=["pynq", "tiny"])
+def test_extremes_fit_the_fields(name: str, array: Array) -> None:
+    tiling = tile_layer(EXTREMES[name], array)
+    assert codes(tiling, array) == {Error.OK}
+    assert sum(map(tiling.macs, tiling.tiles)) == EXTREMES[name].macs
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        layer(3, 64, 224, 3),
+        layer(64, 64, 224, 3),
+        layer(512, 512, 28, 3),
+        layer(3, 64, 224, 7, stride=2),
+        layer(512, 512, 7, 3),
+        layer(2048, 512, 7, 1),
+        layer(1024, 2048, 14, 1, stride=2),
+        layer(16, 32, 208, 3),
+        layer(512, 1024, 13, 3),
+    ],
+    ids=str,
+)
+def test_layers_of_the_usual_networks_are_one_descriptor(one: ConvLayer) -> None:
+    tiling = tile_layer(one, PYNQ)
+    assert len(tiling.tiles) == 1
+    assert tiling.host_padding == NO_PADDING
+
+
+def test_strided_pointwise_layer_reads_only_the_rows_it_uses() -> None:
+    (tile,) = tile_layer(layer(256, 512, 28, 1, stride=2), PYNQ).tiles
+    assert tile.in_rows == range(0, 27, 2)
+    assert tile.stride == (1, 2)
+
+
+def test_input_stays_in_the_line_buffer_where_it_fits() -> None:
+    (tile,) = tile_layer(layer(1024, 256, 7, 1), PYNQ).tiles
+    assert tile.row_slots >= len(tile.in_rows)
+    assert ceil_div(len(tile.out_channels), PYNQ.output_lanes) > tile.groups_per_pass
+
+
+def test_passes_leave_room_for_the_weights_of_the_next() -> None:
+    (tile,) = tile_layer(layer(512, 512, 28, 3), PYNQ).tiles
+    assert 2 * tile.groups_per_pass * tile.group_words <= PYNQ.weight_words
+
+
+def test_rows_are_loaded_ahead() -> None:
+    (tile,) = tile_layer(layer(64, 64, 224, 3), PYNQ).tiles
+    assert tile.row_slots >= tile.span_rows + tile.stride[0]
+
+
+def test_neighbouring_groups_share_a_tile() -> None:
+    tiling = tile_layer(layer(64, 64, 56, 3, groups=64), PYNQ)
+    assert len(tiling.tiles) < 64
+    assert all(len(tile.out_channels) > 1 for tile in tiling.tiles)
+
+
+def test_deep_kernel_becomes_partial_sums() -> None:
+    tiling = tile_layer(layer(512, 8, 4, 3), TINY)
+    assert tiling.chunks > 1
+    assert tiling.output_type is OutputType.INT32
+    assert {tile.chunk for tile in tiling.tiles} == set(range(tiling.chunks))
+
+
+def test_wide_rows_become_stripes() -> None:
+    tiling = tile_layer(layer(64, 8, 300, 3), TINY)
+    stripes = sorted({(tile.out_columns.start, tile.out_columns.stop) for tile in tiling.tiles})
+    assert len(stripes) > 1
+    assert stripes[0][0] == 0
+    assert stripes[-1][1] == 300
