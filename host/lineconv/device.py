@@ -87,7 +87,7 @@ def unknown(device: object) -> UnknownDeviceError:
 
 def _preset_devices(family: str, what: str) -> list[DeviceInfo]:
     return [
-        DeviceInfo(f"{family}:{preset.name}", f"{what} of {preset.description}")
+        DeviceInfo(f"{family}:{preset.name}", f"{what}; {preset.description}")
         for preset in PRESETS.values()
     ]
 
@@ -98,6 +98,22 @@ def _preset(family: str, target: str) -> Preset:
     if target not in PRESETS:
         raise unknown(f"{family}:{target}")
     return PRESETS[target]
+
+
+def _open_sim(target: str) -> Accelerator:
+    from lineconv.virtual_board import VirtualBoard
+
+    preset = _preset("sim", target)
+    board = VirtualBoard(preset)
+    return Accelerator(
+        board,
+        board,
+        wait=board.wait,
+        clock_hz=preset.clock_hz,
+        name=f"sim:{preset.name}",
+        simulated=True,
+        close=board.close,
+    )
 
 
 def _open_model(target: str) -> Accelerator:
@@ -115,6 +131,5 @@ def _open_model(target: str) -> Accelerator:
     )
 
 
-register(
-    Family("model", lambda: _preset_devices("model", "functional model, no cycles,"), _open_model)
-)
+register(Family("sim", lambda: _preset_devices("sim", "RTL in simulation"), _open_sim))
+register(Family("model", lambda: _preset_devices("model", "Results only"), _open_model))
