@@ -7,3 +7,9 @@ conv_check_steps.sv
 conv_check.sv
 conv_counters.sv
 conv_program.sv
+conv_delay.sv
+conv_dsp48.sv
+conv_mac_pair.sv
+conv_weight_buffer.sv
+conv_mac_slice.sv
+conv_mac_array.sv

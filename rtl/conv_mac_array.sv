@@ -13,7 +13,8 @@
 /// with `last_i` must be at least NumSlices cycles apart.
 ///
 /// Column s * InputLanes + i of the weights holds, for input lane i, the bytes of lanes
-/// SliceLanes * s and up. A word written in cycle n may be used from cycle n + 1 on.
+/// SliceLanes * s and up. A word written in cycle n may be used from cycle n + 1 on; one that was
+/// used in cycle n may be overwritten from cycle n + ChainLength on.
 module conv_mac_array
   import conv_pkg::*;
 #(
@@ -71,7 +72,7 @@ module conv_mac_array
   assign wr_data[0] = wr_data_i ^ {SliceLanes / 2{16'h0080}};
   assign weight_word[0] = weight_word_i;
 
-  // x waits for the weights (2 cycles) and for its stage in the cascade.
+  // x waits for the weights (two cycles, but for a register in the slice) and for its stage.
   logic signed [7:0] x_q [InputLanes];
   logic signed [7:0] x_q2[InputLanes];
 
@@ -81,17 +82,14 @@ module conv_mac_array
   end
 
   for (genvar i = 0; i < InputLanes; i++) begin : gen_skew
-    localparam int unsigned Stage = ChainLength - 1 - i / NumChains;
-    if (Stage == 0) begin : gen_none
-      assign x[0][i] = x_q2[i];
-    end else begin : gen_delay
-      logic signed [7:0] stage_q[Stage];
-      always_ff @(posedge clk_i) begin
-        stage_q[0] <= x_q2[i];
-        for (int unsigned k = 1; k < Stage; k++) stage_q[k] <= stage_q[k-1];
-      end
-      assign x[0][i] = stage_q[Stage-1];
-    end
+    conv_delay #(
+      .Width(8),
+      .Cycles(ChainLength - i / NumChains)
+    ) u_delay (
+      .clk_i,
+      .data_i(x_q[i]),
+      .data_o(x[0][i])
+    );
   end
 
   // Correction words of the cascades. A cascade that is one element short starts one stage later.
@@ -120,16 +118,22 @@ module conv_mac_array
   end
 
   // first and last wait for the sums to reach the accumulators.
-  logic [FlagDelay-1:0] first_q, last_q;
+  logic [FlagDelay-1:0] last_q;
 
-  always_ff @(posedge clk_i) first_q <= {first_q[FlagDelay-2:0], first_i};
+  conv_delay #(
+    .Width(1),
+    .Cycles(FlagDelay)
+  ) u_first (
+    .clk_i,
+    .data_i(first_i),
+    .data_o(first[0])
+  );
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) last_q <= '0;
     else last_q <= {last_q[FlagDelay-2:0], last_i};
   end
 
-  assign first[0] = first_q[FlagDelay-1];
   assign last[0] = last_q[FlagDelay-1];
 
   logic [NumSlices-1:0] acc_valid;

@@ -13,10 +13,10 @@
 /// Element i belongs to cascade i % NumChains. All cascades end in the same cycle: element i enters
 /// in stage ChainLength - 1 - i / NumChains, and a cascade that is one DSP short starts in stage 1.
 ///
-/// An operand of stage k at cycle k (the correction of its head one cycle later) changes the
-/// accumulators at cycle ChainLength + TreeLevels + 3; `first_i` restarts them with the operands
-/// that are due in the next cycle: it comes at cycle ChainLength + TreeLevels + 1. One word
-/// per cycle. There is no enable: idle cycles have x = 0 on all elements, which adds exactly 0.
+/// The operands of a word come in at cycle k for stage k, `correction_i` of a cascade that starts
+/// in stage k at k + 1, and `first_i`, which restarts the sums with this word, at cycle
+/// ChainLength + TreeLevels + 1. The accumulators have it at ChainLength + TreeLevels + 3.
+/// One word per cycle. There is no enable: an idle word has x = 0, which adds exactly 0.
 module conv_mac_pair #(
   parameter  int unsigned InputLanes   = 26,
   parameter  bit          UsePrimitive = 1'b0,
@@ -98,7 +98,7 @@ module conv_mac_pair #(
     assign gen_level[0].hi[c] = p[ChainLength-1][34:17];
   end
 
-  logic first_q;  // a copy of each pair's own: it drives 64 accumulator bits
+  logic first_q;  // registered in every pair: it drives 64 accumulator bits
   logic signed [31:0] acc_lo_q, acc_hi_q;
   logic signed [31:0] kept_lo, kept_hi;
 
