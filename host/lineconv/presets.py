@@ -14,7 +14,8 @@ from lineconv.errors import InvalidInputError
 __all__ = ["PRESETS", "Array", "MemoryModel", "Preset", "preset"]
 
 SLICE_LANES = 8  # output channels that leave the array per cycle: one beat of weights
-MAX_LANES = 0xFFFF  # width of the fields in the LANES register
+MAX_INPUT_LANES = 32
+MAX_OUTPUT_LANES = 0xFFF8  # field of the LANES register
 
 
 def _require(name: str, value: int, low: int, high: int | None) -> None:
@@ -43,8 +44,8 @@ class Array:
     line_buffer_beats: int
 
     def __post_init__(self) -> None:
-        _require("input_lanes", self.input_lanes, 1, MAX_LANES)
-        _require("output_lanes", self.output_lanes, SLICE_LANES, MAX_LANES)
+        _require("input_lanes", self.input_lanes, 1, MAX_INPUT_LANES)
+        _require("output_lanes", self.output_lanes, SLICE_LANES, MAX_OUTPUT_LANES)
         if self.output_lanes % SLICE_LANES:
             raise InvalidInputError(
                 f"output_lanes is {self.output_lanes}, allowed are multiples of {SLICE_LANES}"
