@@ -102,7 +102,8 @@ def test_last_run_is_the_measurement() -> None:
     assert run.device == "test"
     assert len(run.descriptors) == 2
     assert run.macs == 2 * 12 * 3 * 36
-    assert run.mac_cycles == 2 * 12 * 9
+    # Two pixels side by side see 3 rows of 4 columns of 4 channels: 3 x 4 words.
+    assert run.mac_cycles == 2 * (3 * 2) * (3 * 4)
 
 
 def zeros(*shape: int, dtype: Any = np.int8) -> npt.NDArray[Any]:

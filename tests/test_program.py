@@ -34,6 +34,7 @@ LAYER = ConvLayer(
     clamp=(5, 100),
     rounding=Rounding.HALF_UP,
 )
+TILING = tile_layer(LAYER, TINY)
 
 
 class FlatMemory:
@@ -51,9 +52,9 @@ class FlatMemory:
 
 def legal(**changes: int) -> npt.NDArray[Any]:
     """The descriptor of LAYER on the tiny array, with some fields changed."""
-    (tile,) = tile_layer(LAYER, TINY).tiles
+    (tile,) = TILING.tiles
     addresses = TileAddresses(image=0x5000, weights=0x6000, result=0x9000)
-    out = descriptor(tile, LAYER, addresses, input_unsigned=True)
+    out = descriptor(tile, TILING, addresses, input_unsigned=True)
     for name, value in changes.items():
         out[name] = value
     return out
@@ -257,10 +258,10 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
 
 
 def test_run_stops_at_the_first_bad_descriptor() -> None:
-    (tile,) = tile_layer(LAYER, TINY).tiles
+    (tile,) = TILING.tiles
     memory = FlatMemory(0x8000)
     addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    good = descriptor(tile, LAYER, addresses, input_unsigned=False)
+    good = descriptor(tile, TILING, addresses, input_unsigned=False)
     program = np.zeros(3, DESCRIPTOR)
     program[:] = good
     program[1]["row_slots"] = 1
@@ -287,10 +288,10 @@ def test_program_outside_the_window_is_not_touched(address: int, window: Window)
     [(0x80, Error.READ_ERROR), (0x1800, Error.READ_ERROR), (0x5100, Error.WRITE_ERROR)],
 )
 def test_missing_memory_is_a_bus_error(size: int, error: Error) -> None:
-    (tile,) = tile_layer(LAYER, TINY).tiles
+    (tile,) = TILING.tiles
     memory = FlatMemory(size)
     addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    block = descriptor(tile, LAYER, addresses, input_unsigned=False)
+    block = descriptor(tile, TILING, addresses, input_unsigned=False)
     raw = np.frombuffer(block.tobytes(), np.uint8)
     memory.data[: raw.size] = raw[: memory.data.size]
     assert run_program(memory, BASE, 1, Window(0, 2**32 - 1), TINY) == Outcome(error, 0)

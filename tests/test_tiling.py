@@ -45,7 +45,7 @@ def codes(tiling: Tiling, array: Array) -> set[Error]:
     everything = Window(0, 2**32 - 1)
     return {
         check(
-            Fields(descriptor(tile, tiling.layer, addresses, input_unsigned=False), array),
+            Fields(descriptor(tile, tiling, addresses, input_unsigned=False), array),
             everything,
         )
         for tile in tiling.tiles
@@ -78,7 +78,7 @@ def test_tiles_hold_every_product_once(array: Array, convolution: Convolution) -
             tile.out_rows,
             tile.out_columns,
         )
-        if point[0] // out_group == point[1] // in_group
+        if point[0] // out_group == point[1] // in_group and point[5] < layer.out_width
     )
     assert set(seen.values()) == {1}
     assert len(seen) == layer.macs
@@ -152,6 +152,12 @@ def test_neighbouring_groups_share_a_tile() -> None:
     tiling = tile_layer(layer(64, 64, 56, 3, groups=64), PYNQ)
     assert len(tiling.tiles) < 64
     assert all(len(tile.out_channels) > 1 for tile in tiling.tiles)
+
+
+def test_neighbouring_pixels_share_the_lanes() -> None:
+    """A filter of one channel makes more than a pixel per cycle."""
+    (tile,) = tile_layer(layer(1, 1, 480, 3), PYNQ).tiles
+    assert tile.pixels > tile.group_words
 
 
 def test_deep_kernel_becomes_partial_sums() -> None:

@@ -16,16 +16,16 @@ _START_CYCLES = 400  # fetch and check of a descriptor, filling and draining of 
 def tile_cycles(tile: Tile, array: Array) -> int:
     """Clock cycles from the fetch of the descriptor to its last write."""
     word_beats = array.num_slices * array.input_lanes
-    groups = ceil_div(len(tile.out_channels), array.output_lanes)
+    groups = ceil_div(tile.output_channels, array.output_lanes)
     passes = ceil_div(groups, tile.groups_per_pass)
     pass_words = tile.groups_per_pass * tile.group_words
-    pixels = len(tile.out_rows) * len(tile.out_columns)
+    pixels = len(tile.out_rows) * tile.output_width
 
     resident = tile.row_slots >= len(tile.in_rows)
     input_beats = len(tile.in_rows) * tile.row_beats * (1 if resident else passes)
     weight_beats = groups * (array.output_lanes + tile.group_words * word_beats)
     if passes == 1:
-        row_bytes = len(tile.out_columns) * tile.pixel_bytes
+        row_bytes = tile.output_width * tile.pixel_bytes
         output_beats = len(tile.out_rows) * ceil_div(row_bytes, BEAT_BYTES)
     else:
         run_bytes = ceil_div(tile.pixel_bytes, passes)

@@ -77,7 +77,7 @@ class ConvJob:
             image, tile = divmod(index, len(tiles))
             program[index] = descriptor(
                 tiles[tile],
-                self._tiling.layer,
+                self._tiling,
                 self._addresses(tiles[tile], image, address),
                 input_unsigned=self._operands.unsigned,
             )
@@ -101,7 +101,8 @@ class ConvJob:
         total = np.zeros(shape, ELEMENT_TYPES[output_type])
         for (_, channels), start in self._results_at.items():
             data = block[start : start + self._batch * self._result_bytes(channels)]
-            part = unpack_images(data, (shape[0], len(channels), *shape[2:]), output_type)
+            stored = (self._batch, len(channels), layer.out_height, self._tiling.result_width)
+            part = unpack_images(data, stored, output_type)[..., : layer.out_width]
             if self._tiling.chunks == 1:
                 total[:, channels.start : channels.stop] = part
             else:
@@ -126,9 +127,9 @@ class ConvJob:
         return layer.in_height * row_stride(layer.in_width * len(channels))
 
     def _result_bytes(self, channels: range) -> int:
-        layer = self._tiling.layer
-        pixel_bytes = len(channels) * ELEMENT_TYPES[self._tiling.output_type].itemsize
-        return layer.out_height * row_stride(layer.out_width * pixel_bytes)
+        tiling = self._tiling
+        pixel_bytes = len(channels) * ELEMENT_TYPES[tiling.output_type].itemsize
+        return tiling.layer.out_height * row_stride(tiling.result_width * pixel_bytes)
 
     def _reserve(self, nbytes: int) -> int:
         start = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
@@ -151,10 +152,11 @@ def _tile_weights(operands: Operands, layer: ConvLayer, tile: Tile, array: Array
     dense = _dense_weights(w, layer, tile)
     outputs = slice(tile.out_channels.start, tile.out_channels.stop)
     bias = operands.bias[outputs] if tile.chunk == 0 else None
+    folded = golden.fold_zero_point(dense, bias, layer.x_zero_point)
     return pack_weights(
-        dense,
-        golden.fold_zero_point(dense, bias, layer.x_zero_point),
-        operands.scale[outputs],
+        _side_by_side(dense, tile, layer.stride[1]),
+        np.tile(folded, tile.pixels),
+        np.tile(operands.scale[outputs], tile.pixels),
         array,
         flattened=tile.flattened,
     )
@@ -173,3 +175,14 @@ def _dense_weights(w: npt.NDArray[np.int8], layer: ConvLayer, tile: Tile) -> npt
             inputs.start - tile.in_channels.start : inputs.stop - tile.in_channels.start,
         ] = w[outputs.start : outputs.stop, inputs.start % in_group :][:, : len(inputs)]
     return dense
+
+
+def _side_by_side(dense: npt.NDArray[np.int8], tile: Tile, stride: int) -> npt.NDArray[np.int8]:
+    """Kernels for `tile.pixels` neighbouring columns, each a stride further right than the last."""
+    if tile.pixels == 1:
+        return dense
+    outputs, inputs, height, width = dense.shape
+    wide = np.zeros((tile.pixels, outputs, inputs, height, tile.kernel_width), np.int8)
+    for pixel in range(tile.pixels):
+        wide[pixel, ..., pixel * stride : pixel * stride + width] = dense
+    return wide.reshape(-1, inputs, height, tile.kernel_width)

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv.bus import ByteArray
-from lineconv.layer import ConvLayer, OutputType
+from lineconv.layer import OutputType
 from lineconv.packing import row_stride
 from lineconv.presets import Array
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Kind
 from lineconv.tile import Tile
+from lineconv.tiling import Tiling
 
 __all__ = ["INPUT_UNSIGNED", "DescriptorRun", "RunReport", "TileAddresses", "descriptor", "results"]
 
@@ -40,19 +41,20 @@ class TileAddresses:
 
 
 def descriptor(
-    tile: Tile, layer: ConvLayer, addresses: TileAddresses, *, input_unsigned: bool
+    tile: Tile, tiling: Tiling, addresses: TileAddresses, *, input_unsigned: bool
 ) -> npt.NDArray[np.void]:
     """The descriptor of a tile, shape (), with the result block zero.
 
     Args:
-        tile: one of the tiles of `layer`.
-        layer: as the tiling has it, padding of the host included.
+        tile: one of the tiles of `tiling`.
         addresses: all multiples of 8.
-        input_unsigned: the image holds uint8; `layer.x_zero_point` still is that of int8.
+        input_unsigned: the image holds uint8; the layer's zero point still is that of int8.
     """
+    layer = tiling.layer
     channels = len(tile.in_channels)
     image_row = row_stride(layer.in_width * channels)
-    result_row = row_stride(layer.out_width * tile.pixel_bytes)
+    column_bytes = tile.pixel_bytes // tile.pixels
+    result_row = row_stride(tiling.result_width * column_bytes)
     (pad_top, pad_bottom), (pad_left, pad_right) = tile.padding
     raw = tile.output_type is OutputType.INT32
     clamp = _CLAMP[tile.output_type] if raw or layer.clamp is None else layer.clamp
@@ -68,19 +70,19 @@ def descriptor(
         "weights_address": addresses.weights,
         "output_address": addresses.result
         + tile.out_rows.start * result_row
-        + tile.out_columns.start * tile.pixel_bytes,
+        + tile.out_columns.start * column_bytes,
         "input_height": len(tile.in_rows),
         "input_width": len(tile.in_columns),
         "input_channels": channels,
-        "output_channels": len(tile.out_channels),
+        "output_channels": tile.output_channels,
         "input_row_stride": tile.in_rows.step * image_row,
         "input_pixel_stride": channels,
         "output_row_stride": result_row,
         "output_pixel_stride": tile.pixel_bytes,
         "output_height": len(tile.out_rows),
-        "output_width": len(tile.out_columns),
+        "output_width": tile.output_width,
         "kernel_height": len(tile.kernel_rows),
-        "kernel_width": len(tile.kernel_columns),
+        "kernel_width": tile.kernel_width,
         "stride_height": tile.stride[0],
         "stride_width": tile.stride[1],
         "dilation_height": tile.dilation[0],

@@ -15,6 +15,8 @@ from lineconv.tile import row_walk
 __all__ = ["FIELD_MAX", "Split", "splits"]
 
 FIELD_MAX = 0xFFFF  # of the descriptor's sizes
+_MAX_KERNEL_WIDTH = 64
+_MAX_STRIDE_WIDTH = 255
 _WALK_BYTES = (1 << 22) - 1  # longest padded row that the engine walks over
 
 
@@ -26,12 +28,14 @@ class Split:
         groups: neighbouring groups that one tile computes as one dense convolution.
         channels: input channels.
         kernel: kernel (rows, columns).
-        out_rows, out_columns: size of the result.
+        pixels: neighbouring output columns that share the output lanes.
+        out_rows, out_columns: size of the result; whole `pixels`.
     """
 
     groups: int
     channels: int
     kernel: Pair
+    pixels: int
     out_rows: int
     out_columns: int
 
@@ -45,19 +49,37 @@ def splits(layer: ConvLayer, array: Array) -> Iterator[Split]:
         # More than fills the output lanes would only multiply more zeros.
         if groups > 1 and groups * group_outputs >= 2 * array.output_lanes:
             break
-        whole = list(_fit(layer, array, groups, layer.kernel))
+        whole = list(_fit(layer, array, groups, layer.kernel, 1))
         yield from whole
         channels = groups * layer.in_channels // layer.groups
         if any((s.channels, s.out_columns) == (channels, layer.out_width) for s in whole):
+            for pixels in _pixels(layer, array, groups):
+                yield from _fit(layer, array, groups, layer.kernel, pixels)
             continue
         for kernel in product(_part_sizes(layer.kernel[0]), _part_sizes(layer.kernel[1])):
             if kernel != layer.kernel:
-                yield from _fit(layer, array, groups, kernel)
+                yield from _fit(layer, array, groups, kernel, 1)
 
 
-def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair) -> Iterator[Split]:
+def _pixels(layer: ConvLayer, array: Array, groups: int) -> list[int]:
+    """Numbers of output columns that share the lanes, where several find room."""
+    outputs = groups * layer.out_channels // layer.groups
+    stride = layer.stride[1]
+    most = min(
+        array.output_lanes // outputs,
+        layer.out_width,
+        (_MAX_KERNEL_WIDTH - layer.kernel[1]) // stride + 1,
+        _MAX_STRIDE_WIDTH // stride,
+    )
+    if layer.dilation[1] > 1 and layer.kernel[1] > 1:  # the gaps of one are no taps of the next
+        return []
+    return sorted({most, *(1 << power for power in range(most.bit_length()))} - {0, 1})
+
+
+def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair, pixels: int) -> Iterator[Split]:
     """The largest parts with the fewest row slots, and those with slots to load rows ahead."""
-    kernel_height, kernel_width = kernel
+    kernel_height = kernel[0]
+    kernel_width = kernel[1] + (pixels - 1) * layer.stride[1]
     row_step, stride_height, dilation_height = row_walk(layer, kernel_height)
     dilation_width = layer.dilation[1] if kernel_width > 1 else 1
     span_height = dilation_height * (kernel_height - 1) + 1
@@ -89,23 +111,25 @@ def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair) -> Iterator[
         if channels < 1:
             continue
         channels = ceil_div(block, ceil_div(block, channels))
-        out_columns = _stripe(layer, span_width, channels, slot_bytes)
-        if out_columns >= 1:
-            yield Split(groups, channels, kernel, out_rows, out_columns)
+        out_columns = _stripe(layer, span_width, pixels, channels, slot_bytes)
+        if out_columns >= pixels:
+            yield Split(groups, channels, kernel, pixels, out_rows, out_columns)
 
 
-def _stripe(layer: ConvLayer, span_width: int, channels: int, slot_bytes: int) -> int:
-    """The most output columns whose input fits a row slot."""
-    padded_width = layer.in_width + sum(layer.padding[1])
+def _stripe(layer: ConvLayer, span_width: int, pixels: int, channels: int, slot_bytes: int) -> int:
+    """The most output columns, in whole `pixels`, whose input fits a row slot."""
+    stride = pixels * layer.stride[1]
+    most = ceil_div(layer.out_width, pixels)
+    padded_width = max(layer.in_width + sum(layer.padding[1]), (most - 1) * stride + span_width)
     if (
         layer.in_width * channels <= slot_bytes
         and padded_width * channels <= _WALK_BYTES
         and padded_width <= FIELD_MAX
     ):
-        return layer.out_width
+        return most * pixels
     stripe_bytes = slot_bytes - (BEAT_BYTES - 1)
     in_columns = min(min(stripe_bytes, _WALK_BYTES) // channels, FIELD_MAX)
-    return min(layer.out_width, (in_columns - span_width) // layer.stride[1] + 1)
+    return min(most, (in_columns - span_width) // stride + 1) * pixels
 
 
 def _part_sizes(size: int) -> list[int]:

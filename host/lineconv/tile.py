@@ -19,9 +19,13 @@ class Tile:
     Attributes:
         in_channels, out_channels: what the tile convolves; it has no groups of its own.
         kernel_rows, kernel_columns: part of the kernel that it applies.
-        out_rows, out_columns: part of the result.
+        out_rows, out_columns: part of the result; a multiple of `pixels` columns, so that the last
+            may lie beyond the layer's.
+        pixels: neighbouring output columns that the engine takes for channels of one pixel, to
+            fill its lanes. In memory that is the same; the kernel is as wide as theirs together.
         in_rows, in_columns: what it reads; `in_rows` steps over rows that no kernel row meets.
-        stride, dilation: (height, width); the heights count in steps of `in_rows`.
+        kernel_width: of the descriptor, for all `pixels`.
+        stride, dilation: (height, width) of the descriptor; heights count in steps of `in_rows`.
         padding: of the tile, in the same units.
         chunk: index of the partial sum that the tile contributes to.
         output_type: what it writes; INT32 for a partial sum.
@@ -34,8 +38,10 @@ class Tile:
     kernel_columns: range
     out_rows: range
     out_columns: range
+    pixels: int
     in_rows: range
     in_columns: range
+    kernel_width: int
     stride: Pair
     dilation: Pair
     padding: Padding
@@ -46,6 +52,16 @@ class Tile:
     row_slots: int
 
     @property
+    def output_channels(self) -> int:
+        """Channels of the descriptor."""
+        return len(self.out_channels) * self.pixels
+
+    @property
+    def output_width(self) -> int:
+        """Columns of the descriptor."""
+        return len(self.out_columns) // self.pixels
+
+    @property
     def flattened(self) -> bool:
         """The bytes under a kernel row are one segment, as the pixels lie side by side."""
         return self.dilation[1] == 1
@@ -53,7 +69,7 @@ class Tile:
     @property
     def group_words(self) -> int:
         """Words of weights per group of output lanes."""
-        segments = 1 if self.flattened else len(self.kernel_columns)
+        segments = 1 if self.flattened else self.kernel_width
         return len(self.kernel_rows) * segments * self.segment_words
 
     @property
@@ -70,8 +86,8 @@ class Tile:
 
     @property
     def pixel_bytes(self) -> int:
-        """Bytes of one output pixel."""
-        return len(self.out_channels) * ELEMENT_TYPES[self.output_type].itemsize
+        """Bytes of one output pixel of the descriptor."""
+        return self.output_channels * ELEMENT_TYPES[self.output_type].itemsize
 
 
 def row_walk(layer: ConvLayer, kernel_rows: int) -> tuple[int, int, int]:

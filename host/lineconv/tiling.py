@@ -4,7 +4,8 @@
 Most layers are one tile. The others are cut along
 
 - groups: neighbouring groups share a tile, with zero weights between them, where that fills the
-  lanes better; each such block is a tile;
+  lanes better; each such block is a tile. Where there still are more lanes than output channels,
+  neighbouring output columns share the lanes;
 - output columns, where the rows that a kernel needs do not fit the line buffer (neighbouring
   stripes both read the columns that the kernel overlaps), and rows that a descriptor cannot count;
 - input channels, kernel rows and kernel columns, where the weights of one group of output lanes do
@@ -51,6 +52,11 @@ class Tiling:
     tiles: tuple[Tile, ...]
 
     @property
+    def result_width(self) -> int:
+        """Columns of a result in memory, of which the first `layer.out_width` count."""
+        return max(tile.out_columns.stop for tile in self.tiles)
+
+    @property
     def output_type(self) -> OutputType:
         """What the tiles write."""
         return self.layer.output if self.chunks == 1 else OutputType.INT32
@@ -66,7 +72,8 @@ class Tiling:
             for group in range(first, last + 1)
         )
         taps = len(tile.kernel_rows) * len(tile.kernel_columns)
-        return len(tile.out_rows) * len(tile.out_columns) * taps * pairs
+        columns = len(common(tile.out_columns, 0, self.layer.out_width))
+        return len(tile.out_rows) * columns * taps * pairs
 
 
 @lru_cache(maxsize=256)
@@ -108,7 +115,8 @@ class _Cuts:
         self._kernel_rows = _cut(layer.kernel[0], split.kernel[0])
         self._kernel_columns = _cut(layer.kernel[1], split.kernel[1])
         self._out_rows = _cut(layer.out_height, split.out_rows)
-        self._out_columns = _cut(layer.out_width, split.out_columns)
+        self._out_columns = _cut(layer.out_width, split.out_columns, split.pixels)
+        self._pixels = split.pixels
         self.chunks = len(self._kernel_rows) * len(self._kernel_columns) * len(self._in_channels)
 
     def layer_cycles(self) -> float:
@@ -151,9 +159,10 @@ class _Cuts:
     ) -> Tile:
         layer, array = self._layer, self._array
         row_step, stride_height, dilation_height = row_walk(layer, len(kernel[0]))
-        dilation_width = layer.dilation[1] if len(kernel[1]) > 1 else 1
-        stride = (stride_height, layer.stride[1])
-        dilation = (dilation_height, dilation_width)
+        dilation = (dilation_height, layer.dilation[1] if len(kernel[1]) > 1 else 1)
+        stride = (stride_height, self._pixels * layer.stride[1])
+        taps = (len(kernel[0]), len(kernel[1]) + (self._pixels - 1) * layer.stride[1])
+        counts = (len(out[0]), len(out[1]) // self._pixels)
         steps = (row_step, 1)
         sizes = (layer.in_height, layer.in_width)
 
@@ -161,14 +170,14 @@ class _Cuts:
         for axis in range(2):
             first = out[axis].start * layer.stride[axis] - layer.padding[axis][0]
             first += kernel[axis].start * layer.dilation[axis]
-            span = dilation[axis] * (len(kernel[axis]) - 1) + 1
-            count = (len(out[axis]) - 1) * stride[axis] + span
+            span = dilation[axis] * (taps[axis] - 1) + 1
+            count = (counts[axis] - 1) * stride[axis] + span
             walks.append(_walk(first, count, steps[axis], sizes[axis]))
         (in_rows, top_bottom), (in_columns, left_right) = walks
-        if not in_rows or not in_columns or top_bottom[0] > dilation_height * (len(kernel[0]) - 1):
+        if not in_rows or not in_columns or top_bottom[0] > dilation_height * (taps[0] - 1):
             raise _NothingToRead
 
-        segment_bytes = len(in_channels) * (len(kernel[1]) if dilation_width == 1 else 1)
+        segment_bytes = len(in_channels) * (taps[1] if dilation[1] == 1 else 1)
         tile = Tile(
             in_channels=in_channels,
             out_channels=out_channels,
@@ -176,8 +185,10 @@ class _Cuts:
             kernel_columns=kernel[1],
             out_rows=out[0],
             out_columns=out[1],
+            pixels=self._pixels,
             in_rows=in_rows,
             in_columns=in_columns,
+            kernel_width=taps[1],
             stride=stride,
             dilation=dilation,
             padding=(top_bottom, left_right),
@@ -198,7 +209,7 @@ class _Cuts:
 
 def _pass_sizes(tile: Tile, array: Array) -> list[int]:
     """Groups per pass that fit the weight buffer and fill all passes alike, largest first."""
-    groups = ceil_div(len(tile.out_channels), array.output_lanes)
+    groups = ceil_div(tile.output_channels, array.output_lanes)
     most = min(array.weight_words // tile.group_words, array.parameter_groups)
     sizes = {ceil_div(groups, passes) for passes in range(ceil_div(groups, most), groups + 1)}
     return sorted(sizes, reverse=True)
@@ -212,10 +223,14 @@ def _walk(first: int, count: int, step: int, size: int) -> tuple[range, Pair]:
     return range(start, start + inside * step, step), (before, count - before - inside)
 
 
-def _cut(size: int, most: int) -> list[range]:
-    """0..size-1 in the fewest, nearly equal parts of at most `most`; the first is a largest."""
-    parts = ceil_div(size, most)
-    bounds = [ceil_div(size * part, parts) for part in range(parts + 1)]
+def _cut(size: int, most: int, unit: int = 1) -> list[range]:
+    """0..size-1 in the fewest, nearly equal parts of at most `most`; the first is a largest.
+
+    All parts are whole units, so that the last may end beyond size-1.
+    """
+    units = ceil_div(size, unit)
+    parts = ceil_div(units, most // unit)
+    bounds = [ceil_div(units * part, parts) * unit for part in range(parts + 1)]
     return [range(*pair) for pair in pairwise(bounds)]
 
 
