@@ -60,7 +60,6 @@ module conv_burst_split
     last_d = last_q;
     blocks_left_d = blocks_left_q;
     if (burst_ready_i) begin
-      valid_d = valid_q && !last_block;
       block_d = block_q + 1'b1;
       first_d = '0;
       blocks_left_d = blocks_left_q - 1'b1;
