@@ -33,7 +33,8 @@ AxiMemory::AxiMemory(uint8_t* memory, uint64_t bytes, uint64_t base)
 
 void AxiMemory::configure(const Timing& timing) {
     timing_ = timing;
-    tokens_per_cycle_ = static_cast<uint64_t>(std::llround(timing.bytes_per_cycle * kTokensPerByte));
+    tokens_per_cycle_ =
+        static_cast<uint64_t>(std::llround(timing.bytes_per_cycle * kTokensPerByte));
     stall_threshold_ = static_cast<uint64_t>(std::ldexp(timing.stall_probability, 32));
     random_ = timing.seed;
 }

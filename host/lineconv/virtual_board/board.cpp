@@ -59,17 +59,15 @@ struct AxiPins {
 };
 
 // The members of AxiPins in order; the two ports differ only in the prefix of their names.
-#define AXI_PINS(top, port)                                                                    \
-    {                                                                                          \
-        top.port##_arvalid, top.port##_arready, top.port##_arid, top.port##_araddr,            \
-            top.port##_arlen, top.port##_arsize, top.port##_arburst, top.port##_rvalid,        \
-            top.port##_rready, top.port##_rid, top.port##_rdata, top.port##_rresp,             \
-            top.port##_rlast, top.port##_awvalid, top.port##_awready, top.port##_awid,         \
-            top.port##_awaddr, top.port##_awlen, top.port##_awsize, top.port##_awburst,        \
-            top.port##_wvalid, top.port##_wready, top.port##_wdata, top.port##_wstrb,          \
-            top.port##_wlast, top.port##_bvalid, top.port##_bready, top.port##_bid,            \
-            top.port##_bresp                                                                   \
-    }
+#define AXI_PINS(top, port)                                                          \
+    {top.port##_arvalid, top.port##_arready, top.port##_arid,    top.port##_araddr,  \
+     top.port##_arlen,   top.port##_arsize,  top.port##_arburst, top.port##_rvalid,  \
+     top.port##_rready,  top.port##_rid,     top.port##_rdata,   top.port##_rresp,   \
+     top.port##_rlast,   top.port##_awvalid, top.port##_awready, top.port##_awid,    \
+     top.port##_awaddr,  top.port##_awlen,   top.port##_awsize,  top.port##_awburst, \
+     top.port##_wvalid,  top.port##_wready,  top.port##_wdata,   top.port##_wstrb,   \
+     top.port##_wlast,   top.port##_bvalid,  top.port##_bready,  top.port##_bid,     \
+     top.port##_bresp}
 
 class Board {
   public:

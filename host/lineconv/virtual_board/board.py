@@ -19,7 +19,7 @@ from lineconv.virtual_board import build
 from lineconv.virtual_board.memory import Memory, MemoryBuffer
 from lineconv.virtual_board.progress import Progress
 
-__all__ = ["SimulationError", "Traffic", "VirtualBoard"]
+__all__ = ["Fault", "SimulationError", "Timing", "Traffic", "VirtualBoard"]
 
 DEFAULT_MEMORY_BYTES = 512 << 20  # as on a PYNQ-Z2
 DEFAULT_BASE_ADDRESS = 0x1000_0000
@@ -41,7 +41,7 @@ class Traffic:
     write_beats: int
 
 
-class _Timing(ctypes.Structure):
+class Timing(ctypes.Structure):
     """lineconv::Timing in axi_memory.hpp; the order is that of MemoryModel."""
 
     _fields_ = (
@@ -54,7 +54,7 @@ class _Timing(ctypes.Structure):
     )
 
 
-class _Fault(ctypes.Structure):
+class Fault(ctypes.Structure):
     """lineconv::Fault in axi_memory.hpp."""
 
     _fields_ = (
@@ -87,8 +87,8 @@ def _load(path: Path, trace: bool) -> ctypes.CDLL:
         "cycles": (u64, [handle]),
         "read_beats": (u64, [handle, u32]),
         "write_beats": (u64, [handle, u32]),
-        "configure": (None, [handle, ctypes.POINTER(_Timing)]),
-        "add_fault": (None, [handle, ctypes.POINTER(_Fault)]),
+        "configure": (None, [handle, ctypes.POINTER(Timing)]),
+        "add_fault": (None, [handle, ctypes.POINTER(Fault)]),
         "clear_faults": (None, [handle]),
     }
     if trace:
@@ -210,7 +210,7 @@ class VirtualBoard:
 
     def configure(self, memory_model: MemoryModel) -> None:
         """Change the timing of the memory and restart its stall sequence from the seed."""
-        timing = _Timing(*astuple(memory_model))
+        timing = Timing(*astuple(memory_model))
         self._library.board_configure(self._open_handle(), ctypes.byref(timing))
         self.memory_model = memory_model
 
@@ -235,7 +235,7 @@ class VirtualBoard:
             raise InvalidInputError(f"response is {response!r}, allowed: {', '.join(_RESPONSES)}")
         if address < 0 or nbytes <= 0:
             raise InvalidInputError(f"{nbytes} bytes at {address:#x} are no address range")
-        fault = _Fault(address, address + nbytes - 1, _RESPONSES[response], reads, writes)
+        fault = Fault(address, address + nbytes - 1, _RESPONSES[response], reads, writes)
         self._library.board_add_fault(self._open_handle(), ctypes.byref(fault))
 
     def clear_faults(self) -> None:

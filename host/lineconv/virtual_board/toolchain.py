@@ -126,3 +126,8 @@ def _first_line(command: list[str], extra: dict[str, str] | None = None) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         raise MissingToolError(f"{shlex.join(command)} does not run: {error}") from error
     return (result.stdout.splitlines() or [""])[0].strip()
+
+
+if __name__ == "__main__":  # for shells: eval "$(python -m lineconv.virtual_board.toolchain)"
+    for name, value in environment().items():
+        print(f"export {name}={shlex.quote(value)}")
