@@ -30,10 +30,11 @@ class Format:
     def random(
         rng: np.random.Generator, output_type: OutputType, rounding: Rounding, overflow: Overflow
     ) -> Format:
-        """Any zero point; the full range, a random one, or one at an end of the type."""
+        """Any zero point; the full range, a random one, one at an end of the type, one value."""
         base = 0 if output_type is OutputType.UINT8 else -128
         low, high = sorted(rng.integers(0, 256, 2).tolist())
-        clamp = [(0, 255), (low, high), (0, low), (high, 255)][rng.integers(4)]
+        clamps = [(0, 255), (0, 255), (low, high), (0, low), (high, 255), (low, low), (0, 0)]
+        clamp = clamps[rng.integers(len(clamps))]
         zero_point = base + int(rng.choice([0, 127, 128, 255, rng.integers(256)]))
         return Format(
             output_type, rounding, overflow, zero_point, (clamp[0] + base, clamp[1] + base)
@@ -159,7 +160,8 @@ def _near_integer_ties(
 ) -> tuple[Int64Array, Uint32Array]:
     """Sums whose scaled value is at or next to n or n + 1/2."""
     target = rng.integers(-700, 700, multipliers.size) / 2
-    sums = np.rint(target / multipliers.view(np.float32).astype(np.float64))
+    scale = multipliers.view(np.float32).astype(np.float64)
+    sums = np.rint(target / np.where(scale == 0, 1, scale))
     sums += rng.integers(-2, 3, multipliers.size)
     return np.clip(sums, -(2.0**31), 2.0**31 - 1).astype(np.int64), multipliers
 
@@ -182,3 +184,18 @@ def _near_product_ties(rng: np.random.Generator, count: int) -> tuple[Int64Array
     exponent = rng.integers(127 - 10, 127 + 8, normal.size, np.uint32)
     signed: Int64Array = sums[normal] * rng.choice([-1, 1], normal.size)
     return signed, _float(rng, exponent, fraction)
+
+
+def hard_layer(
+    rng: np.random.Generator, channels: int, pixels: int
+) -> tuple[Int32Array, Uint32Array]:
+    """Sums (pixels, channels) and multipliers (channels,), most of them with bytes in range."""
+    multipliers = np.where(
+        rng.random(channels) < 0.2,
+        hard_pairs(rng, 16 * channels + 64)[1][:channels],
+        _useful_float(rng, channels),
+    )
+    repeated = np.tile(multipliers, pixels)
+    near, _ = _near_integer_ties(rng, repeated)
+    sums = np.where(rng.random(repeated.size) < 0.8, near, _sums(rng, repeated.size))
+    return sums.astype(np.int32).reshape(pixels, channels), multipliers
