@@ -102,7 +102,7 @@ def library(array: Array, *, trace: bool = False, progress: Progress | None = No
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir()
             try:
-                _Build(array, trace, tools, rtl, scratch, progress).run()
+                Build(array, trace, tools, rtl, scratch, progress).run()
                 final.mkdir(exist_ok=True)
                 os.replace(scratch / LIBRARY, result)
             finally:
@@ -145,8 +145,8 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-class _Build:
-    """One build in a scratch folder."""
+class Build:
+    """One build, which leaves the library in the folder `scratch`."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class _Build:
         self._trace = trace
         self._tools = tools
         self._rtl = rtl
-        self._scratch = scratch
+        self.scratch = scratch
         self._progress = progress
         self._log = scratch.with_suffix(".log")
 
@@ -170,19 +170,19 @@ class _Build:
         generated = self._verilate()
         objects = self._compile(generated)
         command = [*self._tools.compiler, *LINK_FLAGS, *map(str, objects)]
-        self._call([*command, "-o", str(self._scratch / LIBRARY)], "linking")
+        self._call([*command, "-o", str(self.scratch / LIBRARY)], "linking")
         self._log.unlink()
 
     def _verilate(self) -> dict[str, list[str]]:
         """C++ files that Verilator wrote or wants, by kind (classes_fast, classes_slow...)."""
         command = [str(self._tools.verilator), "--cc", "--make", "json", "--top-module", TOP]
-        command += ["--prefix", f"V{TOP}", "--Mdir", str(self._scratch)]
+        command += ["--prefix", f"V{TOP}", "--Mdir", str(self.scratch)]
         command += [*VERILATOR_FLAGS, *LINT_FLAGS, *(["--trace-vcd"] if self._trace else [])]
         command += [f"-G{name}={value}" for name, value in self._array.rtl_parameters.items()]
         command += map(str, _rtl_files(self._rtl))
         self._call(command, "Verilator")
         sources: dict[str, list[str]]
-        sources = json.loads((self._scratch / f"V{TOP}.json").read_text())["sources"]
+        sources = json.loads((self.scratch / f"V{TOP}.json").read_text())["sources"]
         del sources["deps"]
         return sources
 
@@ -204,11 +204,11 @@ class _Build:
             return [future.result() for future in pending if not future.cancelled()]
 
     def _object(self, source: Path, optimisation: tuple[str, ...]) -> Path:
-        target = self._scratch / f"{source.stem}.o"
+        target = self.scratch / f"{source.stem}.o"
         include = self._tools.verilator_root / "include"
         command = [*self._tools.compiler, *COMPILER_FLAGS, *optimisation]
         command += [f"-DVM_TRACE={int(self._trace)}", f"-DVM_TRACE_VCD={int(self._trace)}"]
-        command += ["-I", str(self._scratch), "-I", str(Path(__file__).parent)]
+        command += ["-I", str(self.scratch), "-I", str(Path(__file__).parent)]
         # As system headers: their warnings are not ours.
         command += ["-isystem", str(include), "-isystem", str(include / "vltstd")]
         self._call([*command, "-c", str(source), "-o", str(target)])
