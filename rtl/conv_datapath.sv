@@ -171,7 +171,6 @@ module conv_datapath
     .LineBufferBeats(LineBufferBeats)
   ) u_line_buffer (
     .clk_i,
-    .rst_ni,
     .wr_valid_i(line_wr_valid),
     .wr_beat_i(line_wr_beat),
     .wr_data_i(line_wr_data),
