@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conv_check against a model of the descriptor rules in unbounded integers.
+"""conv_check against the host's model of the descriptor rules, in unbounded integers.
 
 Random legal descriptors give the derived fields. From each, every field is moved towards both ends
 of its type until the verdict changes; both sides of that edge are tried, so each limit is met
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import cocotb
@@ -19,7 +18,11 @@ from cocotb.triggers import RisingEdge
 
 from bench import cycles, seeded, start
 from layer import FIELDS, unpack_layer
-from lineconv.regs import DESCRIPTOR, Error, Kind, OutputType, Overflow, Rounding
+from lineconv import checker
+from lineconv.checker import Window
+from lineconv.packing import ceil_div
+from lineconv.presets import Array
+from lineconv.regs import DESCRIPTOR, Error, Kind, OutputType
 
 CONFIGURATIONS = [
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
@@ -28,7 +31,6 @@ CONFIGURATIONS = [
 ]
 
 Descriptor = dict[str, int]
-MAX_ADDRESS = (1 << 32) - 1
 INPUTS = [  # (name, lowest, highest value) of the fields that the engine reads
     (name, int(np.iinfo(kind).min), int(np.iinfo(kind).max))
     for name, (kind, offset, *_) in dict(DESCRIPTOR.fields or {}).items()
@@ -38,25 +40,13 @@ INPUTS = [  # (name, lowest, highest value) of the fields that the engine reads
 MOVED = [*INPUTS, ("window_base", 0, (1 << 64) - 1), ("window_last", 0, (1 << 64) - 1)]
 
 
-@dataclass(frozen=True)
-class Array:
-    """The parameters of the module."""
-
-    InputLanes: int
-    OutputLanes: int
-    WeightWords: int
-    LineBufferBeats: int
-
-    @property
-    def parameter_groups(self) -> int:
-        return self.WeightWords // (self.OutputLanes // 8)
-
-
-ARRAY = Array(**ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0]))))
-
-
-def ceil(a: int, b: int) -> int:
-    return -(-a // b)
+_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+ARRAY = Array(
+    _PARAMETERS["InputLanes"],
+    _PARAMETERS["OutputLanes"],
+    _PARAMETERS["WeightWords"],
+    _PARAMETERS["LineBufferBeats"],
+)
 
 
 def element_bytes(d: Descriptor) -> int:
@@ -70,8 +60,8 @@ def derive(d: Descriptor) -> Descriptor:
     )
     segments = 1 if flattened else d["kernel_width"]
     row_bytes = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    row_beats = ceil(d["input_address"] % 8 + row_bytes, 8)
-    groups = ceil(d["output_channels"], ARRAY.OutputLanes)
+    row_beats = ceil_div(d["input_address"] % 8 + row_bytes, 8)
+    groups = ceil_div(d["output_channels"], ARRAY.output_lanes)
     copied = {name: d[name] for name, _ in FIELDS if name in d}
     return copied | {
         "input_address": d["input_address"] // 8 * 8,
@@ -89,86 +79,20 @@ def derive(d: Descriptor) -> Descriptor:
         "pad_top_step": d["pad_top"] * row_beats,
         "group_words": d["kernel_height"] * segments * d["segment_words"],
         "groups": groups,
-        "passes": ceil(groups, max(d["groups_per_pass"], 1)),
+        "passes": ceil_div(groups, max(d["groups_per_pass"], 1)),
     }
+
+
+def check(d: Descriptor) -> Error:
+    """The verdict of the host's model of these rules."""
+    record = np.zeros((), DESCRIPTOR)
+    for name, _, _ in INPUTS:
+        record[name] = d[name]
+    return checker.check(checker.Fields(record, ARRAY), Window(d["window_base"], d["window_last"]))
 
 
 def span(kernel: int, dilation: int) -> int:
     return dilation * (kernel - 1) + 1
-
-
-def check(d: Descriptor) -> Error:
-    """The first rule that a descriptor breaks; the rules are written down in docs/registers.md."""
-    limits = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255)}
-    low, high = limits.get(OutputType(min(d["output_type"], 2)), (-(1 << 15), (1 << 15) - 1))
-    layer = derive(d)
-    columns = d["input_width"] + d["pad_left"] + d["pad_right"]
-    flat_width = d["kernel_width"] if layer["segments"] == 1 else 1
-    segment_bytes = flat_width * d["input_channels"]
-    group_bytes = 8 * ARRAY.OutputLanes + (
-        layer["group_words"] * ARRAY.InputLanes * ARRAY.OutputLanes
-    )
-    input_bytes = (d["input_height"] - 1) * d["input_row_stride"] + layer["row_bytes"]
-    output_bytes = (
-        (d["output_height"] - 1) * d["output_row_stride"]
-        + (d["output_width"] - 1) * d["output_pixel_stride"]
-        + d["output_channels"] * element_bytes(d)
-    )
-
-    def inside(first: int, size: int) -> bool:
-        last = min(d["window_last"], MAX_ADDRESS)
-        return d["window_base"] <= first and first + size - 1 <= last
-
-    rules = {
-        Error.BAD_KIND: d["kind"] == Kind.CONV,
-        Error.BAD_FORMAT: d["output_type"] in set(OutputType)
-        and d["rounding"] in set(Rounding)
-        and d["overflow"] in set(Overflow)
-        and d["flags"] in (0, 1)
-        and -128 <= d["input_zero_point"] <= 127
-        and (
-            d["output_type"] == OutputType.INT32
-            or (
-                low <= d["output_zero_point"] <= high
-                and low <= d["clamp_min"] <= d["clamp_max"] <= high
-            )
-        ),
-        Error.BAD_SHAPE: all(
-            d[f"{tensor}_{size}"] > 0
-            for tensor in ("input", "output")
-            for size in ("height", "width", "channels")
-        )
-        and all(
-            (d[f"output_{size}"] - 1) * d[f"stride_{size}"]
-            + span(d[f"kernel_{size}"], d[f"dilation_{size}"])
-            <= d[f"input_{size}"] + d[f"pad_{before}"] + d[f"pad_{after}"]
-            for size, before, after in (("height", "top", "bottom"), ("width", "left", "right"))
-        ),
-        Error.BAD_KERNEL: 1 <= d["kernel_height"] <= 16
-        and 1 <= d["kernel_width"] <= 64
-        and 1 <= d["stride_height"] <= 8
-        and d["stride_width"] >= 1
-        and d["dilation_height"] >= 1
-        and d["dilation_width"] >= 1
-        and d["pad_top"] <= d["dilation_height"] * (d["kernel_height"] - 1),
-        Error.BAD_STRIDE: d["input_row_stride"] % 8 == 0
-        and d["output_row_stride"] % 8 == 0
-        and d["input_pixel_stride"] >= d["input_channels"]
-        and d["output_pixel_stride"] >= d["output_channels"] * element_bytes(d),
-        Error.BAD_TILING: columns * d["input_pixel_stride"] < 1 << 22
-        and d["segment_words"] == ceil(segment_bytes, ARRAY.InputLanes)
-        and d["row_slots"] >= span(d["kernel_height"], d["dilation_height"])
-        and d["row_slots"] >= d["stride_height"]
-        and layer["ring_beats"] <= ARRAY.LineBufferBeats
-        and 1 <= d["groups_per_pass"] <= ARRAY.parameter_groups
-        and d["groups_per_pass"] * layer["group_words"] <= ARRAY.WeightWords,
-        Error.BAD_ADDRESS: inside(d["input_address"], input_bytes)
-        and inside(d["weights_address"], layer["groups"] * group_bytes)
-        and inside(d["output_address"], output_bytes)
-        and d["weights_address"] % 8 == 0
-        and d["output_address"] % element_bytes(d) == 0,
-    }
-    return next((code for code, holds in rules.items() if not holds), Error.OK)
 
 
 def draw(rng: np.random.Generator) -> Descriptor:
@@ -202,7 +126,7 @@ def _draw(rng: np.random.Generator) -> Descriptor:
         "stride_width": size(256),
         "dilation_height": size(9),
         "dilation_width": size(65536) if rng.random() < 0.2 else size(9),
-        "input_channels": size(ARRAY.InputLanes * 64),
+        "input_channels": size(ARRAY.input_lanes * 64),
         "output_channels": size(65536),
     }
     if rng.random() < 0.3:
@@ -229,18 +153,18 @@ def _draw(rng: np.random.Generator) -> Descriptor:
         d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
     )
     segment_bytes = d["input_channels"] * (d["kernel_width"] if flattened else 1)
-    d["segment_words"] = ceil(segment_bytes, ARRAY.InputLanes)
+    d["segment_words"] = ceil_div(segment_bytes, ARRAY.input_lanes)
     d["groups_per_pass"] = 1
-    fit = ARRAY.WeightWords // max(derive({**d, "input_address": 0})["group_words"], 1)
+    fit = ARRAY.weight_words // max(derive({**d, "input_address": 0})["group_words"], 1)
     d["groups_per_pass"] = min(max(fit if rng.random() < 0.5 else size(fit + 1), 1), 65535)
     d["groups_per_pass"] = min(d["groups_per_pass"], ARRAY.parameter_groups)
 
     pixel_bytes = d["output_channels"] * element_bytes(d)
     d["output_pixel_stride"] = pixel_bytes + (size(100) if rng.random() < 0.4 else 0)
     pixels = d["output_width"] * d["output_pixel_stride"]
-    d["output_row_stride"] = 8 * (ceil(pixels, 8) + size(8) - 1)
+    d["output_row_stride"] = 8 * (ceil_div(pixels, 8) + size(8) - 1)
     row = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    d["input_row_stride"] = 8 * (ceil(row, 8) + size(8) - 1)
+    d["input_row_stride"] = 8 * (ceil_div(row, 8) + size(8) - 1)
     for name, alignment in (("input", 1), ("weights", 8), ("output", element_bytes(d))):
         d[f"{name}_address"] = int(rng.integers(1 << 31)) // alignment * alignment
     addresses = [d[f"{name}_address"] for name in ("input", "weights", "output")]
@@ -317,9 +241,9 @@ async def legal(dut: Any) -> None:
     rng = seeded("legal")
     tester = Tester(dut)
     await tester.start()
-    for _ in range(1500):
+    for _ in range(800):
         await tester.run(draw(rng))
-    assert tester.seen[Error.OK] == 1500
+    assert tester.seen[Error.OK] == 800
     dut._log.info("%.0f cycles in the mean, %d at most", np.mean(tester.cycles), max(tester.cycles))
 
 
@@ -328,7 +252,7 @@ async def every_limit(dut: Any) -> None:
     rng = seeded("every_limit")
     tester = Tester(dut)
     await tester.start()
-    for _ in range(60):
+    for _ in range(30):
         d = draw(rng)
         for name, low, high in MOVED:
             for moved in edges(d, name, low, high):
@@ -336,7 +260,7 @@ async def every_limit(dut: Any) -> None:
     dut._log.info("%s", {code.name: count for code, count in tester.seen.items()})
     for code in Error:
         if code not in (Error.READ_ERROR, Error.WRITE_ERROR, Error.WATCHDOG):
-            assert tester.seen[code] >= 60, f"{code.name} came up {tester.seen[code]} times"
+            assert tester.seen[code] >= 30, f"{code.name} came up {tester.seen[code]} times"
 
 
 @cocotb.test()
@@ -344,7 +268,7 @@ async def several_fields_broken(dut: Any) -> None:
     rng = seeded("several_fields_broken")
     tester = Tester(dut)
     await tester.start()
-    for _ in range(3000):
+    for _ in range(1500):
         d = draw(rng)
         for index in rng.integers(len(MOVED), size=int(rng.integers(1, 6))):
             name, low, high = MOVED[index]
