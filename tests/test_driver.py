@@ -50,7 +50,7 @@ def accelerator(board: ModelBoard, *, interrupt: bool = True, timeout_s: float =
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(array=arrays(), convolution=convolutions())
 def test_equals_golden(array: Array, convolution: Convolution) -> None:
     board = ModelBoard(array)
@@ -69,6 +69,23 @@ def test_same_result_with_and_without_interrupt(interrupt: bool) -> None:
     assert y.shape == (1, 3, 3, 4)
     # x[0] is the first pixel's window; written out so that golden is not needed to see it.
     assert y[0, 0, 0, 0] == int((X[0, :, :3, :3].astype(int) * W[0].astype(int)).sum()) + 7
+
+
+def test_interrupt_is_acknowledged() -> None:
+    board = ModelBoard(TINY)
+    accelerator(board).conv2d(X, W)
+    assert board.read(regs.GIER) == 1
+    assert not board.wait(0)
+    assert board.read(regs.CTRL) == bus.AP_IDLE
+
+
+def test_window_is_just_the_block() -> None:
+    board = ModelBoard(TINY)
+    accelerator(board).conv2d(X, W)
+    base, last = board.read(regs.WINDOW_BASE_1), board.read(regs.WINDOW_LAST_1)
+    assert base == board.read(regs.PROGRAM_1)
+    # Descriptor; 8 + 12 x 4 beats of weights; 5 rows of 24 bytes, to a multiple of 64; 3 of 48.
+    assert last - base + 1 == 256 + 448 + 128 + 144
 
 
 def test_image_without_batch_axis() -> None:

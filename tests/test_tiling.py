@@ -52,7 +52,7 @@ def codes(tiling: Tiling, array: Array) -> set[Error]:
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(array=arrays(), convolution=convolutions(max_macs=10**9))
 def test_the_engine_accepts_every_tile(array: Array, convolution: Convolution) -> None:
     tiling = tile_layer(convolution.layer, array)
