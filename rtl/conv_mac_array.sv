@@ -14,7 +14,8 @@
 ///
 /// Column s * InputLanes + i of the weights holds, for input lane i, the bytes of lanes
 /// SliceLanes * s and up. A word written in cycle n may be used from cycle n + 1 on; one that was
-/// used in cycle n may be overwritten from cycle n + ChainLength on.
+/// used in cycle n may be overwritten from cycle n + ChainLength on. One cycle of reset takes back
+/// the results and the writes that are still on their way.
 module conv_mac_array
   import conv_pkg::*;
 #(
