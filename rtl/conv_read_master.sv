@@ -7,9 +7,10 @@
 /// latency of the memory. There is no back-pressure on data: who asks has room. A request takes two
 /// cycles to the address channel; a beat leaves one cycle after the data channel delivered it.
 ///
-/// `abort_i` drops the requests and the data of what is already in flight; when that has arrived
-/// and abort_i is low, the master is idle and takes requests again. `error_o` (a response that is
-/// not OKAY) is sticky; abort_i and reset clear it. `rst_ni` is for the reset that the memory shares.
+/// `abort_i` (pulse or level) drops the requests and the data of what is already in flight. When
+/// that has arrived the master is idle; it takes requests again when abort_i is low. Who requests
+/// must have stopped two cycles after the rise of abort_i. `error_o` (a response that is not OKAY)
+/// is sticky; abort_i and reset clear it. `rst_ni` is for the reset that the memory shares.
 module conv_read_master
   import conv_pkg::*;
 #(
@@ -134,7 +135,7 @@ module conv_read_master
   assign data_o = data_q;
   assign data_last_o = data_last_q;
   assign error_o = error_q;
-  assign idle_o = !abort_q && !burst_valid && !in_flight && !data_valid_q;
+  assign idle_o = !burst_valid && !in_flight && !data_valid_q;
 
   if (MaxOutstanding < 2) begin : gen_bad_max_outstanding
     $fatal(1, "MaxOutstanding must be at least 2");

@@ -7,10 +7,11 @@
 /// not wait for AW to be accepted. Up to `MaxOutstanding` bursts may miss their response; one beat
 /// per cycle is sustained while MaxOutstanding bursts cover the latency of the response.
 ///
-/// `abort_i` drops the runs and the data of bursts that were not announced; announced ones are
-/// finished with their data. When their responses are in and abort_i is low, the master is idle and
-/// takes runs again. `error_o` (a response that is not OKAY) is sticky; abort_i and reset clear it.
-/// `rst_ni` is for the reset that the memory shares.
+/// `abort_i` (pulse or level) drops the runs and the data of bursts that were not announced;
+/// announced ones are finished with their data. When their responses are in, the master is idle; it
+/// takes runs again when abort_i is low. Who writes must have stopped two cycles after the rise of
+/// abort_i. `error_o` (a response that is not OKAY) is sticky; abort_i and reset clear it. `rst_ni`
+/// is for the reset that the memory shares.
 module conv_write_master
   import conv_pkg::*;
 #(
@@ -202,7 +203,7 @@ module conv_write_master
   assign axi_b_ready_o = 1'b1;
   assign beat_o = w_valid_q && axi_w_ready_i;
   assign error_o = error_q;
-  assign idle_o = !abort_q && !burst_valid && drained && stock_q == '0;
+  assign idle_o = !burst_valid && drained && stock_q == '0;
 
   if (MaxOutstanding < 2) begin : gen_bad_max_outstanding
     $fatal(1, "MaxOutstanding must be at least 2");

@@ -251,7 +251,7 @@ def boundary_requests() -> list[Request]:
     """Every alignment to a burst, before and over a 4 KB boundary, with the corner lengths."""
     return [
         (2 * BOUNDARY - before * BEAT_BYTES, beats)
-        for before in range(2 * BURST_BEATS + 1)
+        for before in range(BURST_BEATS + 1)
         for beats in (1, 2, 15, 16, 17, 33)
     ]
 

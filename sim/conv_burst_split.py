@@ -38,7 +38,7 @@ def expected(requests: list[Request]) -> list[tuple[int, int, int]]:
     return bursts
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 @cocotb.parametrize(stall=STALLS)
 async def split(dut: Any, stall: tuple[float, float]) -> None:
     """Corner alignments and lengths, random requests, the largest and the last one in memory."""
@@ -55,7 +55,7 @@ async def split(dut: Any, stall: tuple[float, float]) -> None:
     assert len(sink.received) == len(bursts)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def largest(dut: Any) -> None:
     """The first thousand bursts of the largest request, whose count of blocks takes every bit."""
     rng = seeded("largest")
@@ -68,7 +68,7 @@ async def largest(dut: Any) -> None:
     assert (await sink.wait(1000))[:1000] == bursts
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def throughput(dut: Any) -> None:
     """One burst per cycle, also from request to request."""
     rng = seeded("throughput")
@@ -83,7 +83,7 @@ async def throughput(dut: Any) -> None:
     assert sink.received == bursts
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=10, timeout_unit="ms")
 async def flush(dut: Any) -> None:
     """A flush drops the rest of a request; the next request is whole."""
     rng = seeded("flush")

@@ -177,7 +177,7 @@ def words(rng: np.random.Generator, count: int) -> list[int]:
     return rng.integers(0, 1 << 32, count).tolist()  # type: ignore[no-any-return]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def register_map(dut: Any) -> None:
     """Reset value, writable bits and read-only bits of every register; unused offsets read 0."""
     rng = seeded("register_map")
@@ -208,7 +208,7 @@ async def register_map(dut: Any) -> None:
     assert bench.soft_resets == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def results_and_arguments(dut: Any) -> None:
     """Results are read from the core, arguments reach it."""
     rng = seeded("results_and_arguments")
@@ -234,7 +234,7 @@ async def results_and_arguments(dut: Any) -> None:
             assert int(getattr(dut, port).value) == expected
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(
     pauses=[
         {},
@@ -273,7 +273,7 @@ async def strobes(dut: Any, pauses: dict[str, float]) -> None:
         assert await bench.read(register.name) == expected
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def throughput(dut: Any) -> None:
     """One write and one read every two cycles."""
     rng = seeded("throughput")
@@ -296,7 +296,7 @@ async def throughput(dut: Any) -> None:
     assert dut.descriptor_count_o.value == count - 1
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def start_and_done(dut: Any) -> None:
     """AP_START, AP_IDLE, AP_READY and AP_DONE through single and queued runs."""
     rng = seeded("start_and_done")
@@ -323,7 +323,7 @@ async def start_and_done(dut: Any) -> None:
     assert [run["descriptor_count_o"] for run in bench.runs] == [1, 2]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def auto_restart(dut: Any) -> None:
     """Runs follow each other until AUTO_RESTART is cleared; the run in progress is the last."""
     rng = seeded("auto_restart")
@@ -340,7 +340,7 @@ async def auto_restart(dut: Any) -> None:
     assert len(bench.runs) == bench.completed == 4
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def no_event_is_lost(dut: Any) -> None:
     """A run that ends in any cycle around a read of CTRL, or a toggle of IP_ISR, is seen once."""
     rng = seeded("no_event_is_lost")
@@ -366,7 +366,7 @@ async def no_event_is_lost(dut: Any) -> None:
         await bench.read("CTRL")
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(enabled=[0, 1, 2, 3], global_enable=[0, 1])
 async def interrupts(dut: Any, enabled: int, global_enable: int) -> None:
     """Bit 0 follows ap_done, bit 1 ap_ready, if enabled; the output is their OR under GIER."""
@@ -396,7 +396,7 @@ async def interrupts(dut: Any, enabled: int, global_enable: int) -> None:
     await check(0)
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def soft_reset(dut: Any) -> None:
     """Abandons run, queued start and events; arguments and interrupt enables stay."""
     rng = seeded("soft_reset")
