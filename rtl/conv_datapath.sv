@@ -262,7 +262,7 @@ module conv_datapath
     .layer_i,
     .param_wr_valid_i(weight_wr_valid && weight_wr_is_parameter),
     .param_wr_group_i(weight_wr_group),
-    .param_wr_lane_i(weight_wr_column),
+    .param_wr_lane_i(weight_wr_column[$clog2(OutputLanes)-1:0]),
     .param_wr_data_i(weight_wr_data),
     .parameter_free_o(parameter_free),
     .acc_valid_i(result_valid),
