@@ -129,7 +129,7 @@ module conv_control_regs
     ctrl = '0;
     ctrl[0] = ap_start_q;
     ctrl[1] = ap_done_q;
-    ctrl[2] = idle_i && !ap_start_q;
+    ctrl[2] = idle_i && !ap_start_q && !done_i;  // never idle before done can be read
     ctrl[3] = ap_ready_q;
     ctrl[7] = auto_restart_q;
     ctrl[9] = interrupt_o;

@@ -341,18 +341,35 @@ async def auto_restart(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
+async def auto_restart_is_busy(dut: Any) -> None:
+    """AP_IDLE stays 0 from one automatic run to the next, whenever CTRL is read."""
+    rng = seeded("auto_restart_is_busy")
+    bench = Bench(dut, rng)
+    await bench.begin()
+    bench.run_cycles = iter(lambda: int(rng.integers(1, 12)), None)
+    await bench.write("CTRL", AP_START | AUTO_RESTART)
+    for _ in range(200):
+        assert not await bench.read("CTRL") & AP_IDLE
+    assert bench.completed > 50
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def no_event_is_lost(dut: Any) -> None:
-    """A run that ends in any cycle around a read of CTRL, or a toggle of IP_ISR, is seen once."""
+    """Starts and ends in any cycle around a read of CTRL or a write of IP_ISR are seen once."""
     rng = seeded("no_event_is_lost")
     bench = Bench(dut, rng)
     await bench.begin()
     await bench.write("IP_IER", 1)
     for length in range(1, 40):
-        bench.run_cycles = iter([length])
+        bench.run_cycles = iter([length, 25])  # the second one is not too short for two polls
         await bench.write("CTRL", AP_START)
-        polls = [await bench.read("CTRL") for _ in range(15)]
-        assert sum(bool(poll & AP_DONE) for poll in polls) == 1
-        assert sum(bool(poll & AP_READY) for poll in polls) == 1
+        polls = [await bench.read("CTRL")]
+        await bench.write("CTRL", AP_START)
+        polls += [await bench.read("CTRL") for _ in range(30)]
+        assert sum(bool(poll & AP_DONE) for poll in polls) == 2
+        assert sum(bool(poll & AP_READY) for poll in polls) == 2
+        first_idle = next(i for i, poll in enumerate(polls) if poll & AP_IDLE)
+        assert any(poll & AP_DONE for poll in polls[: first_idle + 1])
         assert await bench.read("IP_ISR") == 1
         await bench.write("IP_ISR", 1)
         # A write that toggles nothing, in the cycle of the event, does not swallow it either.

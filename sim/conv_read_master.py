@@ -65,6 +65,7 @@ class Bench:
         aborting = False
         while True:
             await ReadOnly()
+            assert not (aborting and dut.error_o.value == 1)
             aborting = dut.abort_i.value == 1 or (aborting and dut.idle_o.value == 0)
             assert not (aborting and dut.req_ready_o.value == 1)
             if dut.data_valid_o.value == 1:
@@ -150,7 +151,9 @@ async def error(dut: Any, code: int) -> None:
     await wait_idle(dut)
     assert dut.error_o.value == 1
     assert bench.received == bench.expected(good + failing + good)
-    await source.send(failing)  # the next error arrives after the abort and is not reported
+    await source.send(failing)
+    await cycles(dut, 4)  # the next error arrives after the abort and is not reported
+    assert bench.axi.in_flight >= 2
     dut.abort_i.value = 1
     await cycles(dut, 1)
     dut.abort_i.value = 0

@@ -110,6 +110,7 @@ class Bench:
         aborting = False
         while True:
             await ReadOnly()
+            assert not (aborting and dut.error_o.value == 1)
             aborting = dut.abort_i.value == 1 or (aborting and dut.idle_o.value == 0)
             assert not (aborting and dut.run_ready_o.value == 1)
             assert not (aborting and dut.data_ready_o.value == 1)
