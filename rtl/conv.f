@@ -13,3 +13,8 @@ conv_mac_pair.sv
 conv_weight_buffer.sv
 conv_mac_slice.sv
 conv_mac_array.sv
+conv_fifo.sv
+conv_burst_split.sv
+conv_read_master.sv
+conv_write_master.sv
+conv_control_regs.sv
