@@ -20,9 +20,10 @@ module conv_row_positions
   // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
   // verilator lint_on UNUSEDSIGNAL
-  input logic layer_start_i,  // level: before the layer; layer_i is valid in its last cycle
+  input logic layer_start_i,  // pulse; what is free of a layer stays so until the next
   input logic pass_start_i,
   input logic pass_end_i,
+  input logic row_end_i,  // of an output row: its input rows above the next one are free
   input logic move_i,
 
   input row_t rows_loaded_i,
@@ -120,8 +121,8 @@ module conv_row_positions
     end else if (move_i) begin
       next_row_d = next_row_q + row_t'({14'b0, layer_i.stride_height});
       next_d = next_step;
-      row_d = next_row_q;
     end
+    if (row_end_i || move_i) row_d = next_row_q;
     if (layer_start_i || pass_end_i) row_d = '0;
 
     pass_rows_d = pass_rows_q;
