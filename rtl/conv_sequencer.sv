@@ -223,6 +223,9 @@ module conv_sequencer
     room_q <= room_d;
   end
 
+  logic [ByteBits-4:0] row_beat;
+  row_t row;
+
   conv_row_positions #(
     .LineBufferBeats(LineBufferBeats)
   ) u_row_positions (
@@ -241,9 +244,6 @@ module conv_sequencer
     .row_beat_o(row_beat),
     .row_o(row)
   );
-  logic [ByteBits-4:0] row_beat;
-  row_t row;
-
   conv_word_positions #(
     .InputLanes(InputLanes),
     .WeightWords(WeightWords),

@@ -121,6 +121,7 @@ module conv_weight_loader
 
   // Data.
   logic parameters_d, parameters_q;  // the next beat is a parameter
+  logic [ColumnBits-1:0] column_d, column_q;
   logic last_lane, last_column, last_word, data_last_group;
   logic parameter_beat, weight_beat, word_end, group_end;
   assign parameter_beat = data_valid_i && parameters_q;
@@ -145,7 +146,6 @@ module conv_weight_loader
     .last_o(data_last_group)
   );
 
-  logic [ColumnBits-1:0] column_d, column_q;
   logic [WordBits-1:0] word_d, word_q;
   logic [GroupBits-1:0] group_d, group_q;
   logic [31:0] loaded_d, loaded_q;
