@@ -60,7 +60,9 @@ module conv_datapath
   localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes);
   localparam int unsigned BeatPositionBits = $clog2(LineBufferBeats);
   localparam int unsigned WordBits = $clog2(WeightWords);
-  localparam int unsigned ColumnBits = $clog2(NumSlices * InputLanes + 1);
+  localparam int unsigned Columns = NumSlices * InputLanes;
+  localparam int unsigned ColumnBits = $clog2(Columns + 1);
+  localparam int unsigned LaneBits = $clog2(OutputLanes);
   // Slices on their way from the sequencer to the requantiser must find room.
   localparam int unsigned ResultDepth = 64;
 
@@ -94,7 +96,7 @@ module conv_datapath
   // Weights go to the array, biases and multipliers to the requantiser.
   logic weight_wr_valid, weight_wr_is_parameter;
   logic [WordBits-1:0] weight_wr_word;
-  logic [ColumnBits-1:0] weight_wr_column;
+  logic [$clog2((Columns > OutputLanes ? Columns : OutputLanes) + 1)-1:0] weight_wr_column;
   logic [$clog2(ParameterGroups)-1:0] weight_wr_group;
   beat_t weight_wr_data;
   logic [31:0] groups_loaded;
@@ -216,7 +218,7 @@ module conv_datapath
     .rst_ni,
     .wr_valid_i(weight_wr_valid && !weight_wr_is_parameter),
     .wr_word_i(weight_wr_word),
-    .wr_column_i(weight_wr_column),
+    .wr_column_i(weight_wr_column[ColumnBits-1:0]),
     .wr_data_i(weight_wr_data),
     .x_i(x),
     .weight_word_i(x_weight_word),
@@ -262,7 +264,7 @@ module conv_datapath
     .layer_i,
     .param_wr_valid_i(weight_wr_valid && weight_wr_is_parameter),
     .param_wr_group_i(weight_wr_group),
-    .param_wr_lane_i(weight_wr_column[$clog2(OutputLanes)-1:0]),
+    .param_wr_lane_i(weight_wr_column[LaneBits-1:0]),
     .param_wr_data_i(weight_wr_data),
     .parameter_free_o(parameter_free),
     .acc_valid_i(result_valid),

@@ -15,7 +15,9 @@ module conv_weight_loader
   localparam int unsigned NumSlices = OutputLanes / SliceLanes,
   localparam int unsigned ParameterGroups = WeightWords / NumSlices,
   localparam int unsigned WordBits = $clog2(WeightWords),
-  localparam int unsigned ColumnBits = $clog2(NumSlices * InputLanes + 1),
+  // A parameter has its lane here, a weight its column.
+  localparam int unsigned Columns = NumSlices * InputLanes,
+  localparam int unsigned ColumnBits = $clog2((Columns > OutputLanes ? Columns : OutputLanes) + 1),
   localparam int unsigned GroupBits = $clog2(ParameterGroups)
 ) (
   input logic clk_i,
@@ -47,14 +49,12 @@ module conv_weight_loader
   input logic parameter_free_i  // pulse: the parameters of one group
 );
 
-  localparam int unsigned WordBeats = NumSlices * InputLanes;
-
-  // group_words x WordBeats; the factor is a constant, so a few additions do.
+  // group_words x Columns; the factor is a constant, so a few additions do.
   function automatic beats_t word_beats(count_t words);
     beats_t sum;
     sum = '0;
-    for (int unsigned b = 0; b < $clog2(WordBeats + 1); b++) begin
-      if (WordBeats[b]) sum += beats_t'(words) << b;
+    for (int unsigned b = 0; b < $clog2(Columns + 1); b++) begin
+      if (Columns[b]) sum += beats_t'(words) << b;
     end
     return sum;
   endfunction
@@ -127,7 +127,7 @@ module conv_weight_loader
   assign parameter_beat = data_valid_i && parameters_q;
   assign weight_beat = data_valid_i && !parameters_q;
   assign last_lane = column_q == ColumnBits'(OutputLanes - 1);
-  assign last_column = column_q == ColumnBits'(WordBeats - 1);
+  assign last_column = column_q == ColumnBits'(Columns - 1);
   assign word_end = weight_beat && last_column;
   assign group_end = word_end && last_word;
 
