@@ -171,6 +171,7 @@ module conv_check
     output_address: d.output_address[31:0],
     output_row_stride: d.output_row_stride,
     output_pixel_stride: d.output_pixel_stride,
+    output_row_bytes: derived_q.output_row[31:0],
     output_type: output_type_e'(d.output_type),
     rounding: rounding_e'(d.rounding),
     overflow: overflow_e'(d.overflow),

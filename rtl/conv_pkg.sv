@@ -65,6 +65,7 @@ package conv_pkg;
     address_t output_address;
     address_t output_row_stride;
     address_t output_pixel_stride;
+    address_t output_row_bytes;  // from the first to the last byte of an output row
     conv_regs_pkg::output_type_e output_type;
     conv_regs_pkg::rounding_e rounding;
     conv_regs_pkg::overflow_e overflow;

@@ -79,6 +79,8 @@ def derive(d: Descriptor) -> Descriptor:
         "pad_top_step": d["pad_top"] * row_beats,
         "group_words": d["kernel_height"] * segments * d["segment_words"],
         "groups": groups,
+        "output_row_bytes": (d["output_width"] - 1) * d["output_pixel_stride"]
+        + d["output_channels"] * element_bytes(d),
         "passes": ceil_div(groups, max(d["groups_per_pass"], 1)),
     }
 
