@@ -156,8 +156,9 @@ def _draw(rng: np.random.Generator) -> Descriptor:
     )
     segment_bytes = d["input_channels"] * (d["kernel_width"] if flattened else 1)
     d["segment_words"] = ceil_div(segment_bytes, ARRAY.input_lanes)
-    d["groups_per_pass"] = 1
-    fit = ARRAY.weight_words // max(derive({**d, "input_address": 0})["group_words"], 1)
+    segments = 1 if flattened else d["kernel_width"]
+    group_words = d["kernel_height"] * segments * d["segment_words"]
+    fit = ARRAY.weight_words // max(group_words, 1)
     d["groups_per_pass"] = min(max(fit if rng.random() < 0.5 else size(fit + 1), 1), 65535)
     d["groups_per_pass"] = min(d["groups_per_pass"], ARRAY.parameter_groups)
 
