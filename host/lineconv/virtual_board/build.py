@@ -190,7 +190,7 @@ class Build:
         here = Path(__file__).parent
         jobs = [(here / name, FAST_FLAGS) for name in SOURCES]
         for kind, sources in generated.items():
-            optimisation = FAST_FLAGS if kind.endswith("_fast") else SLOW_FLAGS
+            optimisation = FAST_FLAGS if kind == "classes_fast" else SLOW_FLAGS
             jobs += [(Path(source), optimisation) for source in sources]
         jobs.sort(key=lambda job: job[0].stat().st_size, reverse=True)  # longest first
         with ThreadPoolExecutor(os.cpu_count()) as pool:

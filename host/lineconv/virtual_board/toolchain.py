@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lineconv.errors import DeviceError
 
-__all__ = ["MissingToolError", "Toolchain", "environment", "find"]
+__all__ = ["MissingToolError", "Toolchain", "compiler", "environment", "find"]
 
 OLDEST_VERILATOR = (5, 36)  # the first that cocotb 2 works with
 
@@ -57,8 +57,8 @@ def find() -> Toolchain:
     verilator = root / "bin" / "verilator_bin"
     version = _first_line([str(verilator), "--version"], {"VERILATOR_ROOT": str(root)})
     _check_version(version)
-    compiler = _compiler()
-    return Toolchain(root, verilator, version, compiler, _first_line([*compiler, "--version"]))
+    command = compiler()
+    return Toolchain(root, verilator, version, command, _first_line([*command, "--version"]))
 
 
 def environment() -> dict[str, str]:
@@ -107,7 +107,12 @@ def _check_version(text: str) -> None:
         )
 
 
-def _compiler() -> tuple[str, ...]:
+def compiler() -> tuple[str, ...]:
+    """The C++ compiler with its leading arguments: CXX, or what is on PATH.
+
+    Raises:
+        MissingToolError: there is none.
+    """
     if chosen := shlex.split(os.environ.get("CXX", "")):
         if shutil.which(chosen[0]) is None:
             raise MissingToolError(f"CXX names {chosen[0]!r}, which is not installed")
