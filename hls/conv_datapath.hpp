@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// From input rows and weights to sums: the sequencer drives line buffer, window and array.
+#pragma once
+
+#include <hls_stream.h>
+
+#include <cstdint>
+
+#include "conv_line_buffer.hpp"
+#include "conv_mac_array.hpp"
+#include "conv_sequencer.hpp"
+#include "conv_weight_buffer.hpp"
+#include "conv_window.hpp"
+
+namespace conv {
+
+/// Per iteration one beat of input, one beat of weights and one word through the array, each if it
+/// can: loading never waits for computing, nor the other way round, but for room and for data.
+template <typename Config>
+void convolve(Layer layer, hls::stream<Beat>& rows, hls::stream<Beat>& weights,
+              hls::stream<Sums<Config>>& sums, uint32_t& mac_cycles) {
+    LineBuffer<Config> line_buffer;
+    WeightBuffer<Config> weight_buffer(layer);
+    RowRing row_ring(layer);
+    Sequencer<Config> sequencer(layer);
+    MacArray<Config> array;
+    uint32_t words = 0;
+
+convolve:
+    while (!sequencer.done() || !row_ring.done() || !weight_buffer.done()) {
+#pragma HLS PIPELINE II = 1
+        // kRamDelay lies between the write of an address and its reads, and back.
+#pragma HLS DEPENDENCE variable = line_buffer.beats_ type = inter dependent = false
+#pragma HLS DEPENDENCE variable = line_buffer.beats_ type = intra dependent = false
+#pragma HLS DEPENDENCE variable = weight_buffer.words_ type = inter dependent = false
+#pragma HLS DEPENDENCE variable = weight_buffer.words_ type = intra dependent = false
+        if (sequencer.ready(row_ring.rows_loaded(), weight_buffer.groups_loaded())) {
+            const Word word = sequencer.next();
+            const InputWord<Config> x =
+                window<Config>(layer, word.offset, word.row_valid, line_buffer.read(word.address));
+            array.step(x, weight_buffer.read(word.weight_word), word.first);
+            if (word.last) sums.write(array.sums());
+            ++words;
+        }
+        if (row_ring.room(layer) && !rows.empty()) {
+            line_buffer.write(row_ring.position(), rows.read());
+            row_ring.step(layer);
+        }
+        if (weight_buffer.room() && !weights.empty()) weight_buffer.write(layer, weights.read());
+        row_ring.clock(sequencer.rows_free());
+        weight_buffer.clock(sequencer.words_free());
+    }
+    mac_cycles = words;
+}
+
+}  // namespace conv

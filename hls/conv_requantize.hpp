@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adds the bias and turns sums into output elements, one slice per cycle.
+#pragma once
+
+#include <hls_stream.h>
+
+#include <cstdint>
+
+#include "conv_layer.hpp"
+#include "conv_mac_array.hpp"
+#include "conv_output_walk.hpp"
+#include "conv_requantize_lane.hpp"
+
+namespace conv {
+
+/// Elements of kSliceLanes output channels: bytes in the low 8 bits, or int32.
+struct ResultSlice {
+    uint32_t lane[kSliceLanes];
+};
+
+inline ByteFormat byte_format(const Layer& layer) {
+#pragma HLS INLINE
+    ByteFormat format = {};
+    format.rounding = layer.rounding;
+    format.wrap = layer.overflow == Overflow::kWrap;
+    format.is_unsigned = layer.output_type == OutputType::kUint8;
+    format.zero_point = layer.output_zero_point;
+    format.saturate_min = layer.overflow == Overflow::kSaturateSymmetric ? -127 : -128;
+    format.saturate_max = 127;
+    if (format.is_unsigned) {
+        format.saturate_min = 0;
+        format.saturate_max = 255;
+    }
+    format.clamp_min = layer.clamp_min;
+    format.clamp_max = layer.clamp_max;
+    return format;
+}
+
+/// The ring of bias and multiplier; runs on over the passes as the weight ring does.
+template <typename Config>
+class ParameterBuffer {
+  public:
+    explicit ParameterBuffer(const Layer& layer) : groups_left_(layer.groups) {
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable = slices_ complete dim = 2
+#pragma HLS BIND_STORAGE variable = slices_ type = ram_2p impl = bram
+    }
+
+    bool done() const { return groups_left_ == 0; }
+
+    bool room() const {
+        return groups_left_ != 0 && loaded_ - free_.value() < Config::ParameterGroups;
+    }
+
+    void write(Beat parameter) {
+#pragma HLS INLINE
+        slices_[slice_][lane_] = parameter;
+        if (++lane_ != kSliceLanes) return;
+        lane_ = 0;
+        slice_ = ring_add(slice_, 1, kSlices);
+        if (++group_slice_ != Config::NumSlices) return;
+        group_slice_ = 0;
+        ++loaded_;
+        --groups_left_;
+    }
+
+    Beat read(uint32_t slice, uint32_t lane) const { return slices_[slice][lane]; }
+
+    /// Groups whose parameters may be read, counted over all passes.
+    uint32_t groups_loaded() const { return seen_.value(); }
+
+    /// Once per cycle: the parameters of that many groups may be overwritten.
+    void clock(uint32_t groups_free) {
+#pragma HLS INLINE
+        seen_.shift(loaded_);
+        free_.shift(groups_free);
+    }
+
+    static constexpr uint32_t kSlices = Config::ParameterGroups * Config::NumSlices;
+
+  private:
+    Beat slices_[kSlices][kSliceLanes];
+    uint32_t groups_left_;
+    uint32_t lane_ = 0;
+    uint32_t slice_ = 0;        // in the ring
+    uint32_t group_slice_ = 0;  // in the group
+    uint32_t loaded_ = 0;
+    DelayedCount seen_;
+    DelayedCount free_;
+};
+
+template <typename Config>
+void requantize(Layer layer, hls::stream<Beat>& parameters, hls::stream<Sums<Config>>& sums,
+                hls::stream<ResultSlice>& results) {
+    const ByteFormat format = byte_format(layer);
+    const bool is_int32 = layer.output_type == OutputType::kInt32;
+    ParameterBuffer<Config> buffer(layer);
+    OutputWalk<Config> walk(layer);
+    Sums<Config> group_sums = {};
+#pragma HLS ARRAY_PARTITION variable = group_sums.lane complete
+    uint32_t groups_free = 0;
+    uint32_t slice = 0;       // of the parameters, in the ring
+    uint32_t pass_slice = 0;  // first one of the pass
+
+requantize:
+    while (!walk.done() || !buffer.done()) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS DEPENDENCE variable = buffer.slices_ type = inter dependent = false
+#pragma HLS DEPENDENCE variable = buffer.slices_ type = intra dependent = false
+        const bool begun = walk.slice() != 0;
+        if (!walk.done() && (begun || (buffer.groups_loaded() > walk.group() && !sums.empty()))) {
+            if (!begun) group_sums = sums.read();
+            ResultSlice result;
+        lanes:
+            for (uint32_t lane = 0; lane < kSliceLanes; ++lane) {
+#pragma HLS UNROLL
+                const Beat parameter = buffer.read(slice, lane);
+                const uint32_t accumulator = group_sums.lane[walk.slice() * kSliceLanes + lane] +
+                                             static_cast<uint32_t>(parameter);
+                result.lane[lane] =
+                    is_int32 ? accumulator
+                             : requantize_lane(static_cast<int32_t>(accumulator),
+                                               static_cast<uint32_t>(parameter >> 32), format);
+            }
+            results.write(result);
+
+            const bool last_pixel = walk.last_row() && walk.last_column();
+            slice = ring_add(slice, 1, ParameterBuffer<Config>::kSlices);
+            if (last_pixel && walk.last_slice()) ++groups_free;
+            if (walk.last_of_pixel()) {
+                if (last_pixel) {
+                    pass_slice = slice;
+                } else {
+                    slice = pass_slice;
+                }
+            }
+            walk.step();
+        }
+        if (buffer.room() && !parameters.empty()) buffer.write(parameters.read());
+        buffer.clock(groups_free);
+    }
+}
+
+}  // namespace conv

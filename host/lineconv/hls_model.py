@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HLS core in C simulation, as a board that the driver can use.
+
+The C++ of `hls/` is compiled for each array once and kept in the cache. It needs a C++ compiler
+and the open headers of the `hls4ml` package, but no Vitis.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lineconv import regs
+from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
+from lineconv.errors import DeviceError
+from lineconv.presets import Array
+from lineconv.virtual_board import BuildError, MissingToolError, toolchain
+from lineconv.virtual_board.build import cache_directory
+from lineconv.virtual_board.memory import Memory, MemoryBuffer
+
+__all__ = ["COMPILER_FLAGS", "HlsBoard", "HlsError", "headers", "library", "sources"]
+
+COMPILER_FLAGS = (
+    *("-std=c++17", "-O2", "-fPIC", "-shared", "-fvisibility=hidden"),
+    *("-Wall", "-Wextra", "-Werror"),
+    *("-Wno-unknown-pragmas", "-Wno-unused-label"),  # both are for Vitis HLS: pragmas, loop names
+)
+SOURCES = ("conv_top.cpp", "conv_c_api.cpp")
+
+DEFAULT_MEMORY_BYTES = 512 << 20
+DEFAULT_BASE_ADDRESS = 0x1000_0000
+
+_INTERRUPT = 1 << 9  # of CTRL
+
+
+class HlsError(DeviceError):
+    """The core broke the rules of its AXI ports."""
+
+
+class _Registers(ctypes.Structure):
+    """Registers in conv_c_api.cpp."""
+
+    _fields_ = (
+        ("program", ctypes.c_uint64),
+        ("window_base", ctypes.c_uint64),
+        ("window_last", ctypes.c_uint64),
+        ("descriptor_count", ctypes.c_uint32),
+        ("watchdog_cycles", ctypes.c_uint32),
+        ("cycles", ctypes.c_uint64),
+        ("outcome", ctypes.c_uint32 * 3),
+        ("identity", ctypes.c_uint32 * 6),
+    )
+
+
+class HlsBoard:
+    """Register bus, allocator and wait function (lineconv.bus) around the HLS core.
+
+    As from every core that Vitis HLS makes, outputs appear when a run has ended: the identity reads
+    0 before the first run. A write that starts a run returns when it has ended. SOFT_RESET has no
+    effect, and cycles are not counted.
+
+    Attributes:
+        array: sizes of the engine.
+
+    Args:
+        memory_bytes, base_address: of the memory; see VirtualBoard.
+
+    Raises:
+        MissingToolError, BuildError: the library cannot be built.
+    """
+
+    def __init__(
+        self,
+        array: Array,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        base_address: int = DEFAULT_BASE_ADDRESS,
+    ) -> None:
+        self.array = array
+        self._memory = Memory(memory_bytes, base_address)
+        self._library = _load(library(array))
+        self._registers = {
+            register.offset: 0 if register.access == "ro" else register.reset
+            for register in regs.REGISTERS
+        }
+        self._registers[regs.CTRL] = AP_IDLE
+
+    @property
+    def memory(self) -> ByteArray:
+        """(memory_bytes,) uint8: the memory itself, as host and engine see it."""
+        return self._memory.array
+
+    def allocate(self, nbytes: int) -> MemoryBuffer:
+        """See `lineconv.bus.Allocator`."""
+        return self._memory.allocate(nbytes)
+
+    def read(self, offset: int) -> int:
+        """See `lineconv.bus.RegisterBus`."""
+        value = self._registers[offset]
+        if offset == regs.CTRL:
+            value |= _INTERRUPT if self.wait(0) else 0
+            self._registers[offset] &= ~(AP_DONE | AP_READY)
+        return value
+
+    def write(self, offset: int, value: int) -> None:
+        """See `lineconv.bus.RegisterBus`.
+
+        Raises:
+            HlsError: the run that this started broke the rules of its AXI ports.
+        """
+        if offset == regs.CTRL:
+            if value & AP_START:
+                self._run()
+        elif offset == regs.IP_ISR:
+            self._registers[offset] ^= value
+        elif offset != regs.SOFT_RESET:
+            self._registers[offset] = value
+
+    def wait(self, timeout_s: float) -> bool:
+        """See `lineconv.bus.Wait`: a run is over as soon as it was started."""
+        return bool(self._registers[regs.GIER] and self._registers[regs.IP_ISR])
+
+    def check(self, descriptor: npt.NDArray[np.void], base: int, last: int) -> regs.Error:
+        """What the core says of a descriptor, shape (), if the window is `base` to `last`."""
+        return regs.Error(self._library.conv_hls_check(descriptor.tobytes(), base, last))
+
+    def _run(self) -> None:
+        values = self._registers
+        registers = _Registers(
+            program=self._pair(regs.PROGRAM_1),
+            window_base=self._pair(regs.WINDOW_BASE_1),
+            window_last=self._pair(regs.WINDOW_LAST_1),
+            descriptor_count=values[regs.DESCRIPTOR_COUNT],
+            watchdog_cycles=values[regs.WATCHDOG_CYCLES],
+        )
+        memory = self._memory
+        message = self._library.conv_hls_run(
+            memory.array.ctypes.data,
+            memory.array.size,
+            memory.base_address,
+            ctypes.byref(registers),
+        )
+        if message is not None:
+            raise HlsError(message.decode())
+        for index, value in enumerate(registers.outcome):
+            values[regs.STATUS + 4 * index] = value
+        for index, value in enumerate(registers.identity):
+            values[regs.MAGIC + 4 * index] = value
+        values[regs.CYCLES_1] = registers.cycles & 0xFFFFFFFF
+        values[regs.CYCLES_2] = registers.cycles >> 32
+        values[regs.CTRL] = AP_DONE | AP_IDLE | AP_READY
+        values[regs.IP_ISR] |= values[regs.IP_IER]
+
+    def _pair(self, offset: int) -> int:
+        return self._registers[offset] | self._registers[offset + 4] << 32
+
+
+def sources() -> Path:
+    """Folder of the HLS core: inside an installed package, or beside it in a checkout.
+
+    Raises:
+        BuildError: there is none.
+    """
+    package = Path(__file__).resolve().parent
+    candidates = (package / "hls", package.parents[1] / "hls")
+    for candidate in candidates:
+        if (candidate / SOURCES[0]).is_file():
+            return candidate
+    raise BuildError("no HLS core: neither " + " nor ".join(map(str, candidates)))
+
+
+def headers() -> Path:
+    """Folder of the open hls_stream.h, which the hls4ml package ships.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    # hls4ml is only looked for: importing it takes seconds.
+    spec = importlib.util.find_spec("hls4ml")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(location) / "templates" / "vivado" / "ap_types"
+        if (folder / "hls_stream.h").is_file():
+            return folder
+    raise MissingToolError(
+        "hls_stream.h is missing: pip install hls4ml==1.3.0 (or pip install 'lineconv[hls4ml]')"
+    )
+
+
+def library(array: Array) -> Path:
+    """Path of the compiled core for `array`, built unless the cache has it (a few seconds).
+
+    Raises:
+        MissingToolError: a compiler or the open headers are not installed.
+        BuildError: the compiler failed.
+    """
+    folder = sources()
+    compiler = toolchain.compiler()
+    sizes = [f"-DCONV_{name.upper()}={value}" for name, value in asdict(array).items()]
+    # As system headers: their warnings are not ours.
+    includes = ["-isystem", str(folder / "sim"), "-isystem", str(headers())]
+    command = [*compiler, *COMPILER_FLAGS, *sizes, *includes]
+    command += [str(folder / name) for name in SOURCES]
+
+    digest = hashlib.sha256(json.dumps([command, platform.machine()]).encode())
+    for file in sorted([*folder.glob("*.[ch]pp"), *folder.glob("sim/*.h")]):
+        digest.update(file.name.encode() + file.read_bytes())
+    shape = f"{array.input_lanes}x{array.output_lanes}"
+    result = cache_directory() / f"conv_hls-{shape}-{digest.hexdigest()[:16]}.so"
+    if not result.is_file():
+        result.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=result.parent) as scratch:
+            built = Path(scratch) / result.name
+            _compile([*command, "-o", str(built)])
+            os.replace(built, result)
+    return result
+
+
+def _compile(command: list[str]) -> None:
+    result = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    if result.returncode != 0:
+        raise BuildError(f"{command[0]} failed on the HLS core:\n{result.stdout[:4000]}")
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    loaded = ctypes.CDLL(str(path))
+    u64 = ctypes.c_uint64
+    signatures: dict[str, tuple[Any, list[Any]]] = {
+        "conv_hls_run": (
+            ctypes.c_char_p,
+            [ctypes.c_void_p, u64, u64, ctypes.POINTER(_Registers)],
+        ),
+        "conv_hls_check": (ctypes.c_uint32, [ctypes.c_char_p, u64, u64]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(loaded, name)
+        function.restype = result
+        function.argtypes = arguments
+    return loaded
