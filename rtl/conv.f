@@ -32,6 +32,7 @@ conv_multiply_24.sv
 conv_to_byte.sv
 conv_requantize_lane.sv
 conv_requantize.sv
+conv_byte_aligner.sv
 conv_output_packer.sv
 conv_write_master.sv
 conv_datapath.sv

@@ -34,60 +34,88 @@ module conv_output_walk
 
   localparam int unsigned SliceWidth = $clog2(NumSlices + 1);
 
-  // All counts are from 1, so that the last one equals the size. `group` counts over the layer,
-  // `pass_group` in the pass, and the pass begins with `first_group`.
+  // A counter holds the number, from 1, of the next item of its kind, to be compared before the
+  // walk is there: the `last` flags are registers, so that a step through all loops is fast.
   logic busy_d, busy_q;
-  logic [SliceWidth-1:0] slice_d, slice_q;
-  count_t group_d, group_q, first_group_d, first_group_q;
-  count_t pass_group_d, pass_group_q, pixel_d, pixel_q, row_d, row_q;
-  logic layer_group;
+  logic [SliceWidth-1:0] slice_d, slice_q;  // the exception: few bits, the current slice
+  count_t next_group_d, next_group_q;  // of the layer
+  count_t second_group_d, second_group_q;  // next_group at the first group of the pass
+  count_t next_pass_group_d, next_pass_group_q, next_pixel_d, next_pixel_q, next_row_d, next_row_q;
+  logic layer_group_d, layer_group_q;  // last group of the layer
+  logic first_is_last_d, first_is_last_q;  // layer_group at the first group of the pass
+  logic pass_group_d, pass_group_q;  // last group of a full pass
+  logic last_pixel_d, last_pixel_q, last_row_d, last_row_q;
 
-  assign layer_group = group_q == groups_i;
   assign busy_o = busy_q;
   assign last_slice_o = slice_q == SliceWidth'(NumSlices);
-  assign last_group_o = pass_group_q == groups_per_pass_i || layer_group;
-  assign last_pixel_o = pixel_q == output_width_i;
-  assign last_row_o = row_q == output_height_i;
+  assign last_group_o = pass_group_q || layer_group_q;
+  assign last_pixel_o = last_pixel_q;
+  assign last_row_o = last_row_q;
+
+  logic group_step, pixel_step, row_step, pass_step;
+  assign group_step = step_i && last_slice_o;
+  assign pixel_step = group_step && last_group_o;
+  assign row_step = pixel_step && last_pixel_q;
+  assign pass_step = row_step && last_row_q;
 
   always_comb begin
-    busy_d = busy_q;
+    busy_d = busy_q && !(pass_step && layer_group_q);
     slice_d = slice_q;
-    group_d = group_q;
-    first_group_d = first_group_q;
+    if (step_i) slice_d = last_slice_o ? SliceWidth'(1) : slice_q + 1'b1;
+
+    next_group_d = next_group_q;
+    layer_group_d = layer_group_q;
+    next_pass_group_d = next_pass_group_q;
     pass_group_d = pass_group_q;
-    pixel_d = pixel_q;
-    row_d = row_q;
-    if (step_i) begin
-      slice_d = slice_q + 1'b1;
-      if (last_slice_o) begin
-        slice_d = SliceWidth'(1);
-        group_d = group_q + 16'd1;
-        pass_group_d = pass_group_q + 16'd1;
-        if (last_group_o) begin
-          group_d = first_group_q;
-          pass_group_d = 16'd1;
-          pixel_d = pixel_q + 16'd1;
-          if (last_pixel_o) begin
-            pixel_d = 16'd1;
-            row_d = row_q + 16'd1;
-            if (last_row_o) begin
-              row_d = 16'd1;
-              group_d = group_q + 16'd1;
-              first_group_d = group_q + 16'd1;
-              busy_d = !layer_group;
-            end
-          end
-        end
+    if (group_step) begin
+      next_group_d = next_group_q + 16'd1;
+      layer_group_d = next_group_q == groups_i;
+      next_pass_group_d = next_pass_group_q + 16'd1;
+      pass_group_d = next_pass_group_q == groups_per_pass_i;
+    end
+    if (pixel_step) begin
+      next_pass_group_d = 16'd2;
+      pass_group_d = groups_per_pass_i == 16'd1;
+      if (!(last_pixel_q && last_row_q)) begin
+        next_group_d = second_group_q;
+        layer_group_d = first_is_last_q;
       end
     end
+
+    next_pixel_d = next_pixel_q;
+    last_pixel_d = last_pixel_q;
+    if (pixel_step) begin
+      next_pixel_d = last_pixel_q ? 16'd2 : next_pixel_q + 16'd1;
+      last_pixel_d = output_width_i == (last_pixel_q ? 16'd1 : next_pixel_q);
+    end
+
+    next_row_d = next_row_q;
+    last_row_d = last_row_q;
+    if (row_step) begin
+      next_row_d = last_row_q ? 16'd2 : next_row_q + 16'd1;
+      last_row_d = output_height_i == (last_row_q ? 16'd1 : next_row_q);
+    end
+
+    second_group_d = second_group_q;
+    first_is_last_d = first_is_last_q;
+    if (pass_step) begin
+      second_group_d = next_group_d;
+      first_is_last_d = layer_group_d;
+    end
+
     if (start_i) begin
       busy_d = 1'b1;
       slice_d = SliceWidth'(1);
-      group_d = 16'd1;
-      first_group_d = 16'd1;
-      pass_group_d = 16'd1;
-      pixel_d = 16'd1;
-      row_d = 16'd1;
+      next_group_d = 16'd2;
+      second_group_d = 16'd2;
+      layer_group_d = groups_i == 16'd1;
+      first_is_last_d = groups_i == 16'd1;
+      next_pass_group_d = 16'd2;
+      pass_group_d = groups_per_pass_i == 16'd1;
+      next_pixel_d = 16'd2;
+      last_pixel_d = output_width_i == 16'd1;
+      next_row_d = 16'd2;
+      last_row_d = output_height_i == 16'd1;
     end
   end
 
@@ -98,11 +126,16 @@ module conv_output_walk
       busy_q <= busy_d;
     end
     slice_q <= slice_d;
-    group_q <= group_d;
-    first_group_q <= first_group_d;
+    next_group_q <= next_group_d;
+    second_group_q <= second_group_d;
+    layer_group_q <= layer_group_d;
+    first_is_last_q <= first_is_last_d;
+    next_pass_group_q <= next_pass_group_d;
     pass_group_q <= pass_group_d;
-    pixel_q <= pixel_d;
-    row_q <= row_d;
+    next_pixel_q <= next_pixel_d;
+    last_pixel_q <= last_pixel_d;
+    next_row_q <= next_row_d;
+    last_row_q <= last_row_d;
   end
 
 endmodule

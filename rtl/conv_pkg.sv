@@ -82,12 +82,13 @@ package conv_pkg;
 
   // conv_requantize_lane: cycles from an accumulator to its results, and to its multiplier.
   localparam int unsigned SumLatency = 1;
-  localparam int unsigned MultiplierDelay = SumLatency + 4;
+  localparam int unsigned MultiplierDelay = SumLatency + 5;
   localparam int unsigned ByteLatency = MultiplierDelay + 11;
 
   // How a requantised value becomes a byte: the number format of the output in layer_t, made ready.
   typedef struct packed {
-    conv_regs_pkg::rounding_e rounding;
+    logic half_up;  // rounding: half to even if neither
+    logic floor;
     logic wrap;  // keep the low 8 bits instead of saturating
     logic is_unsigned;
     logic signed [8:0] zero_point;

@@ -5,7 +5,7 @@
 /// Holds the biases and multipliers of as many groups as fit (a ring over the layer: group g is at
 /// g mod ParameterGroups) and walks along with the slices to find theirs. Slices follow each other
 /// through a pipeline without stall; one is taken in only when its place in the output FIFO is
-/// free. A slice is at the output 19 cycles after it was taken, an int32 slice after 4.
+/// free. A slice is at the output 20 cycles after it was taken, an int32 slice after 4.
 ///
 /// A group may be written while others are in use; `parameter_free_o` pulses when the last pixel of
 /// a pass has used a group, whose place may then be written again.
@@ -135,7 +135,8 @@ module conv_requantize
   assign int32_d = layer_i.output_type == conv_regs_pkg::OutputTypeInt32;
   always_comb begin
     format_d = '{
-        rounding: layer_i.rounding,
+        half_up: layer_i.rounding == conv_regs_pkg::RoundingHalfUp,
+        floor: layer_i.rounding == conv_regs_pkg::RoundingFloor,
         wrap: layer_i.overflow == conv_regs_pkg::OverflowWrap,
         is_unsigned: layer_i.output_type == conv_regs_pkg::OutputTypeUint8,
         zero_point: layer_i.output_zero_point[8:0],

@@ -26,7 +26,7 @@ module conv_requantize_lane
   always_ff @(posedge clk_i) sum_q <= acc_i + bias_i;
   assign sum_o = sum_q;
 
-  // MultiplierDelay = SumLatency + 4.
+  // MultiplierDelay = SumLatency + 5.
   logic sum_sign, sum_zero;
   logic [23:0] mantissa;
   logic signed [5:0] exponent;

@@ -9,10 +9,10 @@
 /// product that is not 0 is at least the smallest subnormal and rounds to an integer as any other
 /// tiny value does. From 2^31 on all values are beyond every range and multiples of 256.
 module conv_to_byte
-  import conv_regs_pkg::*;
+  import conv_pkg::*;
 (
   input logic clk_i,
-  input conv_pkg::byte_format_t format_i,
+  input byte_format_t format_i,
 
   input logic sign_i,
   input logic zero_i,
@@ -112,11 +112,9 @@ module conv_to_byte
   logic away, large_q5;
   logic signed [10:0] sum_q5;
   always_comb begin
-    unique case (format_i.rounding)
-      RoundingHalfUp: away = guard_q4 && (sticky_q4 || !sign_q4);
-      RoundingFloor: away = sign_q4 && (guard_q4 || sticky_q4);
-      default: away = guard_q4 && (sticky_q4 || integer_q4[0]);
-    endcase
+    away = guard_q4 && (sticky_q4 || integer_q4[0]);
+    if (format_i.half_up) away = guard_q4 && (sticky_q4 || !sign_q4);
+    if (format_i.floor) away = sign_q4 && (guard_q4 || sticky_q4);
   end
   always_ff @(posedge clk_i) begin
     sign_q5 <= sign_q4;

@@ -32,7 +32,7 @@ PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
 OUTPUT_LANES = PARAMETERS["OutputLanes"]
 SLICE_LANES = 8
 PARAMETER_GROUPS = PARAMETERS["WeightWords"] // (OUTPUT_LANES // SLICE_LANES)
-LATENCY = {OutputType.INT8: 19, OutputType.UINT8: 19, OutputType.INT32: 4}
+LATENCY = {OutputType.INT8: 20, OutputType.UINT8: 20, OutputType.INT32: 4}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from requantize_vectors import Format, hard_pairs
 CONFIGURATIONS = [{}]  # type: list[dict[str, int]]
 
 # Of conv_pkg.
-SUM_LATENCY, MULTIPLIER_DELAY, BYTE_LATENCY = 1, 5, 16
+SUM_LATENCY, MULTIPLIER_DELAY, BYTE_LATENCY = 1, 6, 17
 
 
 def pack_format(form: Format) -> int:
@@ -26,7 +26,8 @@ def pack_format(form: Format) -> int:
     low, high = form.clamp
     if form.overflow is Overflow.SATURATE_SYMMETRIC:
         low = min(max(low, -127), high)
-    packed = int(form.rounding)
+    packed = int(form.rounding is Rounding.HALF_UP)
+    packed = packed << 1 | (form.rounding is Rounding.FLOOR)
     packed = packed << 1 | (form.overflow is Overflow.WRAP)
     packed = packed << 1 | (form.output_type is OutputType.UINT8)
     for value in (form.zero_point, low, high):

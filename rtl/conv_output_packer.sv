@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Slices of output elements to memory: addresses, and beats at any byte alignment.
+///
+/// A slice becomes a chunk of 8 bytes, or 4 chunks of 2 elements if they are int32. Elements beyond
+/// the last output channel are cut off. Chunks that lie one behind the other in memory are a run:
+/// those of a pixel in a pass, or of a whole output row if every pixel is written at once (one
+/// pass) and the next one follows directly.
+///
+/// A chunk per cycle; runs whose last chunk crosses a beat cost a cycle more. A run is announced on
+/// `run_*` before its beats come out of `data_*`: its first beat, rounded down, and the number of
+/// beats in which it has bytes. `done_o` pulses when the last slice of the layer was taken and all
+/// runs and beats were handed over.
+module conv_output_packer
+  import conv_pkg::*;
+#(
+  parameter int unsigned OutputLanes = 16
+) (
+  input logic clk_i,
+  input logic rst_ni,
+
+  input logic start_i,
+  // verilator lint_off UNUSEDSIGNAL
+  input layer_t layer_i,  // a stage uses its part of the layer
+  // verilator lint_on UNUSEDSIGNAL
+  output logic done_o,
+
+  // The output type of the layer tells which of the two is meant.
+  input logic in_valid_i,
+  output logic in_ready_o,
+  input logic [SliceLanes-1:0][7:0] in_bytes_i,
+  input logic [SliceLanes-1:0][31:0] in_words_i,
+
+  output logic run_valid_o,
+  input logic run_ready_i,
+  output address_t run_address_o,  // multiple of BeatBytes
+  output beats_t run_beats_o,
+
+  output logic data_valid_o,
+  input logic data_ready_i,
+  output beat_t data_o,
+  output strobe_t strobe_o
+);
+
+  if (OutputLanes < SliceLanes || OutputLanes % SliceLanes != 0) begin : gen_bad_output_lanes
+    $fatal(1, "OutputLanes=%0d is no multiple of %0d", OutputLanes, SliceLanes);
+  end
+
+  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
+  localparam int unsigned WordsPerChunk = BeatBytes / 4;
+  localparam logic [1:0] LastPart = 2'(SliceLanes / WordsPerChunk - 1);
+
+  // --- The layer, in chunks of a beat --------------------------------------------------------------
+
+  logic int32_d, int32_q, whole_rows_d, whole_rows_q;
+  logic [31:0] pixel_bytes, pass_bytes;
+  logic [28:0] pass_slices;
+  count_t pixel_chunks, pass_chunks_d, pass_chunks_q;
+  logic [3:0] tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
+  assign int32_d = layer_i.output_type == conv_regs_pkg::OutputTypeInt32;
+  assign pixel_bytes = int32_d ? {14'b0, layer_i.output_channels, 2'b00}
+                               : {16'b0, layer_i.output_channels};
+  assign pixel_chunks = 16'((pixel_bytes + 32'd7) >> 3);
+  assign tail_bytes_d = pixel_bytes[2:0] == '0 ? 4'd8 : {1'b0, pixel_bytes[2:0]};
+  assign pass_slices = 29'(layer_i.groups_per_pass) * 29'(NumSlices);
+  assign pass_bytes = int32_d ? {pass_slices[26:0], 5'b0} : {pass_slices, 3'b0};
+  assign pass_chunks_d = pass_bytes[18:3];
+  assign whole_rows_d = layer_i.passes == 16'd1 && layer_i.output_pixel_stride == pixel_bytes;
+
+  // --- Where the slice stands --------------------------------------------------------------------
+
+  logic step, walking, last_slice, last_group, last_pixel, last_row;
+  conv_output_walk #(
+    .NumSlices(NumSlices)
+  ) u_walk (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .output_height_i(layer_i.output_height),
+    .output_width_i(layer_i.output_width),
+    .groups_i(layer_i.groups),
+    .groups_per_pass_i(layer_i.groups_per_pass),
+    .step_i(step),
+    .busy_o(walking),
+    .last_slice_o(last_slice),
+    .last_group_o(last_group),
+    .last_pixel_o(last_pixel),
+    .last_row_o(last_row)
+  );
+
+  // --- Chunks ------------------------------------------------------------------------------------
+
+  // `left`: chunks of a pixel of the whole layer from this one on, of which `ends` is the last and
+  // `over` none; `pass_left`, `pass_ends`: the same at the first chunk of the pass. `part` counts
+  // the chunks of an int32 slice.
+  count_t left_d, left_q, pass_left_d, pass_left_q;
+  logic ends_d, ends_q, over_d, over_q, pass_ends_d, pass_ends_q;
+  logic [1:0] part_d, part_q;
+  logic advance, chunk_free, slice_end, pixel_end, fresh_d, fresh_q;
+
+  assign slice_end = !int32_q || part_q == LastPart || ends_q || over_q;
+  assign pixel_end = slice_end && last_slice && last_group;
+  assign advance = walking && in_valid_i && chunk_free;
+  assign in_ready_o = walking && chunk_free && slice_end;
+  assign step = advance && slice_end;
+
+  always_comb begin
+    left_d = left_q;
+    ends_d = ends_q;
+    over_d = over_q;
+    pass_left_d = pass_left_q;
+    pass_ends_d = pass_ends_q;
+    part_d = part_q;
+    fresh_d = fresh_q;
+    if (advance) begin
+      left_d = left_q - 16'd1;
+      ends_d = left_q == 16'd2;
+      over_d = ends_q || over_q;
+      part_d = slice_end ? '0 : part_q + 1'b1;
+      fresh_d = 1'b0;
+      if (pixel_end) begin
+        over_d = 1'b0;
+        fresh_d = !whole_rows_q || last_pixel;
+        if (last_pixel && last_row) begin
+          pass_left_d = left_d;
+          pass_ends_d = ends_d;
+        end else begin
+          left_d = pass_left_q;
+          ends_d = pass_ends_q;
+        end
+      end
+    end
+    if (start_i) begin
+      left_d = pixel_chunks;
+      ends_d = pixel_chunks == 16'd1;
+      over_d = 1'b0;
+      pass_left_d = pixel_chunks;
+      pass_ends_d = pixel_chunks == 16'd1;
+      part_d = '0;
+      fresh_d = 1'b1;
+    end
+  end
+
+  // The address of the pixel in this pass, of the next row and of the next pass.
+  address_t address_d, address_q, next_row_d, next_row_q, next_pass_d, next_pass_q;
+  always_comb begin
+    address_d = address_q;
+    next_row_d = next_row_q;
+    next_pass_d = next_pass_q;
+    if (advance && pixel_end) begin
+      address_d = address_q + layer_i.output_pixel_stride;
+      if (last_pixel) begin
+        address_d = last_row ? next_pass_q : next_row_q;
+        next_row_d = (last_row ? next_pass_q : next_row_q) + layer_i.output_row_stride;
+        if (last_row) next_pass_d = next_pass_q + pass_bytes;
+      end
+    end
+    if (start_i) begin
+      address_d = layer_i.output_address;
+      next_row_d = layer_i.output_address + layer_i.output_row_stride;
+      next_pass_d = layer_i.output_address + pass_bytes;
+    end
+  end
+
+  typedef struct packed {
+    beat_t data;
+    logic [3:0] bytes;
+    logic first;  // of its run
+    logic last;
+    address_t address;  // of the pixel in this pass
+    count_t pixel_chunks;  // of the pixel in this pass
+    logic [3:0] pixel_tail;  // bytes of the last one of them
+  } chunk_t;
+
+  chunk_t chunk_d, chunk_q;
+  logic chunk_valid_d, chunk_valid_q, aligner_ready, run_ready, last_pass;
+  assign last_pass = pass_left_q <= pass_chunks_q;
+  always_comb begin
+    chunk_d.data = in_words_i[WordsPerChunk*part_q+:WordsPerChunk];
+    if (!int32_q) chunk_d.data = in_bytes_i;
+    chunk_d.bytes = ends_q ? tail_bytes_q : 4'(BeatBytes);
+    chunk_d.first = fresh_q;
+    chunk_d.last = (ends_q || pixel_end) && (!whole_rows_q || last_pixel);
+    chunk_d.address = address_q;
+    chunk_d.pixel_chunks = last_pass ? pass_left_q : pass_chunks_q;
+    chunk_d.pixel_tail = last_pass ? tail_bytes_q : 4'(BeatBytes);
+  end
+  assign chunk_free = !chunk_valid_q || (aligner_ready && run_ready);
+  assign chunk_valid_d = chunk_free ? advance && !over_q : chunk_valid_q;
+
+  // --- Runs and beats ----------------------------------------------------------------------------
+
+  // All but the first chunk of a run lie at its alignment too: only the tail may need a beat more.
+  logic [4:0] tail_end;
+  beats_t run_beats;
+  logic run_free;
+  always_comb begin
+    tail_end = 5'(chunk_q.address[2:0]) + 5'(chunk_q.pixel_tail);
+    run_beats = beats_t'(chunk_q.pixel_chunks) + 24'(tail_end > 5'(BeatBytes));
+    if (whole_rows_q) begin
+      run_beats = beats_t'((layer_i.output_row_bytes + 32'(chunk_q.address[2:0]) + 32'd7) >> 3);
+    end
+  end
+  assign run_ready = run_free || !chunk_q.first;
+
+  logic [2:0] unused_run_usage;
+  conv_fifo #(
+    .Width(AddressBits - 3 + $bits(beats_t)),
+    .Depth(4)
+  ) u_runs (
+    .clk_i,
+    .rst_ni,
+    .valid_i(chunk_valid_q && chunk_q.first && aligner_ready),
+    .ready_o(run_free),
+    .data_i({chunk_q.address[AddressBits-1:3], run_beats}),
+    .valid_o(run_valid_o),
+    .ready_i(run_ready_i),
+    .data_o({run_address_o[AddressBits-1:3], run_beats_o}),
+    .usage_o(unused_run_usage)
+  );
+  assign run_address_o[2:0] = '0;
+
+  logic beat_valid, beat_ready, aligner_idle;
+  beat_t beat;
+  strobe_t strobe;
+  conv_byte_aligner u_aligner (
+    .clk_i,
+    .rst_ni,
+    .in_valid_i(chunk_valid_q && run_ready),
+    .in_ready_o(aligner_ready),
+    .in_data_i(chunk_q.data),
+    .in_bytes_i(chunk_q.bytes),
+    .in_first_i(chunk_q.first),
+    .in_last_i(chunk_q.last),
+    .in_align_i(chunk_q.address[2:0]),
+    .out_valid_o(beat_valid),
+    .out_ready_i(beat_ready),
+    .out_data_o(beat),
+    .out_strobe_o(strobe),
+    .idle_o(aligner_idle)
+  );
+
+  // Cuts the path from the memory side's ready to the array's side.
+  logic [1:0] unused_beat_usage;
+  conv_fifo #(
+    .Width(BeatBits + BeatBytes),
+    .Depth(2)
+  ) u_beats (
+    .clk_i,
+    .rst_ni,
+    .valid_i(beat_valid),
+    .ready_o(beat_ready),
+    .data_i({beat, strobe}),
+    .valid_o(data_valid_o),
+    .ready_i(data_ready_i),
+    .data_o({data_o, strobe_o}),
+    .usage_o(unused_beat_usage)
+  );
+
+  logic running_d, running_q;
+  assign done_o = running_q && !walking && !chunk_valid_q && aligner_idle && !data_valid_o &&
+                  !run_valid_o;
+  assign running_d = start_i || (running_q && !done_o);
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      running_q <= 1'b0;
+      chunk_valid_q <= 1'b0;
+    end else begin
+      running_q <= running_d;
+      chunk_valid_q <= chunk_valid_d;
+    end
+    int32_q <= int32_d;
+    whole_rows_q <= whole_rows_d;
+    pass_chunks_q <= pass_chunks_d;
+    tail_bytes_q <= tail_bytes_d;
+    left_q <= left_d;
+    ends_q <= ends_d;
+    over_q <= over_d;
+    pass_left_q <= pass_left_d;
+    pass_ends_q <= pass_ends_d;
+    part_q <= part_d;
+    fresh_q <= fresh_d;
+    address_q <= address_d;
+    next_row_q <= next_row_d;
+    next_pass_q <= next_pass_d;
+    if (chunk_free) chunk_q <= chunk_d;
+  end
+
+endmodule
