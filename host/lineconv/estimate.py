@@ -21,8 +21,7 @@ def tile_cycles(tile: Tile, array: Array) -> int:
     pass_words = tile.groups_per_pass * tile.group_words
     pixels = len(tile.out_rows) * tile.output_width
 
-    resident = tile.row_slots >= len(tile.in_rows)
-    input_beats = len(tile.in_rows) * tile.row_beats * (1 if resident else passes)
+    input_beats = len(tile.in_rows) * tile.row_beats
     weight_beats = groups * (array.output_lanes + tile.group_words * word_beats)
     if passes == 1:
         row_bytes = tile.output_width * tile.pixel_bytes
@@ -37,5 +36,11 @@ def tile_cycles(tile: Tile, array: Array) -> int:
     # the weight buffer has no room for two.
     first = max(pass_words * word_beats, tile.span_rows * tile.row_beats)
     exposed = (passes - 1) * max(0, 2 * pass_words - array.weight_words) * word_beats
-    busy = max(mac_cycles, input_beats + weight_beats + output_beats)
-    return _START_CYCLES + first + exposed + busy
+    # Every pass computes behind its memory traffic, or the other way round; the later ones find
+    # the input in the line buffer if it all fits.
+    resident = tile.row_slots >= len(tile.in_rows)
+    other_beats = ceil_div(weight_beats + output_beats, passes)
+    pass_cycles = ceil_div(mac_cycles, passes)
+    first_pass = max(pass_cycles, input_beats + other_beats)
+    later_pass = max(pass_cycles, (0 if resident else input_beats) + other_beats)
+    return _START_CYCLES + first + exposed + first_pass + (passes - 1) * later_pass
