@@ -1,184 +1,167 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver on the RTL: golden's bytes, the functional model's counts, the same errors."""
+"""One list of random layers: RTL, HLS core and ONNX Runtime give the same bytes.
+
+The RTL runs on two arrays behind a memory with random latency, bandwidth and stalls. LAYERS=n and
+LINECONV_SEED=n in the environment choose how many and which.
+"""
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
-from hypothesis import strategies as st
-from random_layers import Convolution, convolutions
+from onnx_reference import run_onnx
 
-from lineconv import regs
-from lineconv.bus import AP_START
-from lineconv.driver import Accelerator
-from lineconv.errors import ProgramError, RunTimeoutError
-from lineconv.model_board import ModelBoard
+from lineconv import Accelerator
+from lineconv.golden import conv2d_accumulate, multiplier
+from lineconv.hls_model import HlsBoard
+from lineconv.layer import ConvLayer
 from lineconv.presets import PRESETS, MemoryModel
-from lineconv.program import DescriptorRun
-from lineconv.tiling import tile_layer
-from lineconv.virtual_board import MissingToolError, VirtualBoard
-from lineconv.virtual_board.toolchain import find
+from lineconv.virtual_board import VirtualBoard
 
-try:
-    find()
-except MissingToolError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-TINY = PRESETS["tiny"]
-X = np.arange(-60, 60, dtype=np.int8).reshape(1, 4, 5, 6)
-W = np.arange(-54, 54, dtype=np.int8).reshape(3, 4, 3, 3)
+MEMORY_BYTES = 16 << 20
+FEW, MANY = 60, 2000
 
 
-def drive(board: Any, **options: Any) -> Accelerator:
-    return Accelerator(board, board, wait=board.wait, clock_hz=TINY.clock_hz, **options)
+@dataclass(frozen=True)
+class Case:
+    """Arguments of `conv2d`, and what ONNX Runtime makes of the same layer."""
+
+    layer: ConvLayer
+    arguments: dict[str, Any]
+    expected: npt.NDArray[Any]
+
+
+def draw_layer(rng: np.random.Generator) -> ConvLayer:
+    """Every kernel, stride and dilation; four different pads; odd channel counts; groups."""
+
+    def pick(*values: int) -> int:
+        return int(rng.choice(values))
+
+    kernel, stride, dilation, padding, size = [], [], [], [], []
+    for _ in range(2):
+        kernel.append(pick(1, 1, 2, 3, 3, 4, 5, 7, int(rng.integers(1, 17))))
+        stride.append(pick(1, 1, 2, 3, int(rng.integers(1, 9))))
+        dilation.append(pick(1, 1, 1, 2, 3))
+        padding.append((int(rng.integers(0, 4)), int(rng.integers(0, 4))))
+        span = dilation[-1] * (kernel[-1] - 1) + 1
+        size.append(max(span - sum(padding[-1]), 1) + int(rng.integers(0, 20)))
+    groups = pick(1, 1, 1, 2, 3)
+    return ConvLayer(
+        in_channels=groups * pick(1, 2, 3, 4, 7, 16, 26, 33),
+        out_channels=groups * pick(1, 3, 8, 13, 16, 31, 40),
+        in_height=size[0],
+        in_width=size[1],
+        kernel=(kernel[0], kernel[1]),
+        stride=(stride[0], stride[1]),
+        dilation=(dilation[0], dilation[1]),
+        padding=(padding[0], padding[1]),
+        groups=groups,
+        x_zero_point=int(rng.integers(-128, 128)),
+    )
+
+
+def draw_int8(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """All values, or mostly the extremes."""
+    if rng.random() < 0.5:
+        return rng.integers(-128, 128, shape, dtype=np.int8)
+    return rng.choice(np.array([-128, 127, -127, 0], np.int8), shape, p=(0.6, 0.2, 0.1, 0.1))
+
+
+def draw_case(seed: int) -> Case:
+    """One layer as QLinearConv with per-channel scales, or as ConvInteger."""
+    rng = np.random.default_rng(seed)
+    layer = draw_layer(rng)
+    while layer.macs > 2_000_000:
+        layer = draw_layer(rng)
+    x = draw_int8(rng, (1, layer.in_channels, layer.in_height, layer.in_width))
+    w = draw_int8(rng, layer.weight_shape)
+    zero = np.int8(layer.x_zero_point)
+    common = {
+        "x": x,
+        "w": w,
+        "stride": layer.stride,
+        "padding": layer.padding,
+        "dilation": layer.dilation,
+        "groups": layer.groups,
+        "x_zero_point": layer.x_zero_point,
+    }
+    if rng.random() < 0.3:
+        constants = {"w": w, "x_zero_point": zero, "w_zero_point": np.int8(0)}
+        return Case(layer, common, run_onnx("ConvInteger", x, constants, layer))
+
+    bias = rng.integers(-(2**16), 2**16, layer.out_channels, dtype=np.int32)
+    x_scale, y_scale = np.exp(rng.uniform(-6, 2, 2)).astype(np.float32)
+    # Spread every channel over something like the output range.
+    acc = conv2d_accumulate(x, w, bias, layer).astype(np.int64)
+    target = rng.uniform(1, 300, len(w)) / (np.abs(acc).max(axis=(0, 2, 3)) + 1)
+    w_scale = (target * y_scale / x_scale).astype(np.float32)
+    y_zero_point = int(rng.integers(-128, 128))
+    constants = {
+        "x_scale": x_scale,
+        "x_zero_point": zero,
+        "w": w,
+        "w_scale": w_scale,
+        "w_zero_point": np.zeros(len(w), np.int8),
+        "y_scale": y_scale,
+        "y_zero_point": np.int8(y_zero_point),
+        "bias": bias,
+    }
+    common |= {
+        "bias": bias,
+        "scale": multiplier(x_scale, w_scale, y_scale),
+        "y_zero_point": y_zero_point,
+    }
+    return Case(layer, common, run_onnx("QLinearConv", x, constants, layer))
+
+
+def draw_memory(seed: int) -> MemoryModel:
+    """From a memory that hardly answers to one that never waits."""
+    rng = np.random.default_rng(seed)
+    return MemoryModel(
+        bytes_per_cycle=float(rng.choice([2.0, 9.8, 32.0])),
+        read_latency=int(rng.integers(1, 80)),
+        write_latency=int(rng.integers(1, 40)),
+        max_outstanding=int(rng.integers(1, 17)),
+        stall_probability=float(rng.choice([0.0, 0.3, 0.7])),
+        seed=seed,
+    )
 
 
 @pytest.fixture(scope="module")
-def board() -> Iterator[VirtualBoard]:
-    with VirtualBoard(TINY) as opened:
-        yield opened
-
-
-def counts(run: DescriptorRun) -> tuple[int, int, int]:
-    """What does not depend on timing."""
-    return run.mac_cycles, run.read_beats, run.write_beats
-
-
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a simulator is slow to shrink on
-)
-@given(
-    convolution=convolutions(max_macs=300_000),
-    stall_probability=st.sampled_from([0.0, 0.1, 0.5]),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_random_layers(
-    board: VirtualBoard, convolution: Convolution, stall_probability: float, seed: int
-) -> None:
-    tiles = len(tile_layer(convolution.layer, TINY.array).tiles)
-    assume(tiles * convolution.batch <= 60)
-    board.configure(replace(TINY.memory, stall_probability=stall_probability, seed=seed))
-    rtl, model = drive(board), drive(ModelBoard(TINY.array))
-    y = rtl.conv2d(**convolution.arguments())
-    expected = convolution.expected()
-    assert y.dtype == expected.dtype
-    assert (y == expected).all()
-
-    model.conv2d(**convolution.arguments())
-    assert rtl.last_run is not None
-    assert model.last_run is not None
-    assert list(map(counts, rtl.last_run.descriptors)) == list(
-        map(counts, model.last_run.descriptors)
-    )
-    for run in rtl.last_run.descriptors:
-        busy = run.mac_cycles + run.stall_input + run.stall_weights + run.stall_output
-        assert busy <= run.cycles
-    assert sum(run.cycles for run in rtl.last_run.descriptors) <= rtl.last_run.cycles
-
-
-def works(device: Accelerator) -> None:
-    """What must be true after every failure."""
-    assert (device.conv2d(X, W) == drive(ModelBoard(TINY.array)).conv2d(X, W)).all()
-
-
-class CorruptingBoard:
-    """A board on which one field of the second descriptor changes as the program starts."""
-
-    def __init__(self, board: VirtualBoard, field: str, value: int) -> None:
-        self.read = board.read
-        self.allocate = board.allocate
-        self.wait = board.wait
-        self._board = board
-        self._change = (field, value)
-
-    def write(self, offset: int, value: int) -> None:
-        if (offset, value) == (regs.CTRL, AP_START):
-            start = self.read(regs.PROGRAM_1) + regs.DESCRIPTOR_BYTES - self._board.base_address
-            block = self._board.memory[start : start + regs.DESCRIPTOR_BYTES]
-            block.view(regs.DESCRIPTOR)[0][self._change[0]] = self._change[1]
-        self._board.write(offset, value)
+def boards() -> Iterator[list[VirtualBoard]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(VirtualBoard(PRESETS[name], MEMORY_BYTES))
+            for name in ("tiny", "pynq-z2")
+        ]
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "name"),
-    [
-        ("kind", 77, "BAD_KIND"),
-        ("flags", 0x80, "BAD_FORMAT"),
-        ("output_height", 99, "BAD_SHAPE"),
-        ("kernel_width", 0, "BAD_KERNEL"),
-        ("input_row_stride", 3, "BAD_STRIDE"),
-        ("row_slots", 1, "BAD_TILING"),
-        ("output_address", 0x1000, "BAD_ADDRESS"),
-        ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
-    ],
+    "count", [FEW, pytest.param(int(os.environ.get("LAYERS", MANY)), marks=pytest.mark.slow)]
 )
-def test_refused_program(board: VirtualBoard, field: str, value: int, name: str) -> None:
-    device = drive(CorruptingBoard(board, field, value))
-    with pytest.raises(ProgramError, match=f"descriptor 1: {name}"):
-        device.conv2d(np.repeat(X, 3, 0), W)
-    works(drive(board))
-
-
-@pytest.mark.parametrize(
-    ("reads", "name"), [(True, "READ_ERROR"), (False, "WRITE_ERROR")], ids=["read", "write"]
-)
-def test_bus_error(board: VirtualBoard, reads: bool, name: str) -> None:
-    device = drive(board)
-    board.add_fault(board.base_address, board.memory.size, "slverr", reads=reads, writes=not reads)
-    try:
-        with pytest.raises(ProgramError, match=name):
-            device.conv2d(X, W)
-    finally:
-        board.clear_faults()
-    works(device)
-
-
-def test_run_that_takes_too_long(board: VirtualBoard) -> None:
-    with pytest.raises(RunTimeoutError, match="the engine has been reset"):
-        drive(board, timeout_s=100 / TINY.clock_hz).conv2d(X, W)
-    works(drive(board))
-
-
-def test_memory_that_does_not_answer(board: VirtualBoard) -> None:
-    """The driver gives up; when the memory is back, so is the engine."""
-    device = drive(board, timeout_s=2000 / TINY.clock_hz)
-    board.add_fault(board.base_address, board.memory.size, "never")
-    started = time.monotonic()
-    try:
-        with pytest.raises(RunTimeoutError, match="the engine stays busy"):
-            device.conv2d(X, W)
-        assert time.monotonic() - started < 30
-    finally:
-        board.clear_faults()
-    works(drive(board))
-
-
-def test_no_memory_is_left_behind(board: VirtualBoard) -> None:
-    before = board.allocate(16)
-    before.free()
-    works(drive(board))
-    after = board.allocate(16)
-    after.free()
-    assert before.address == after.address
-
-
-def test_stalls_cost_cycles_and_nothing_else(board: VirtualBoard) -> None:
-    runs = []
-    for model in (TINY.memory, MemoryModel(bytes_per_cycle=1, read_latency=200)):
-        board.configure(model)
-        device = drive(board)
-        works(device)
-        assert device.last_run is not None
-        runs.append(device.last_run)
-    fast, slow = runs
-    assert slow.cycles > fast.cycles
-    assert [counts(run) for run in slow.descriptors] == [counts(run) for run in fast.descriptors]
+def test_random_layers(boards: list[VirtualBoard], count: int) -> None:
+    first = int(os.environ.get("LINECONV_SEED", np.random.SeedSequence().generate_state(1)[0]))
+    print(f"LINECONV_SEED={first}")
+    clock = PRESETS["tiny"].clock_hz
+    rtl = [Accelerator(b, b, wait=b.wait, clock_hz=clock, timeout_s=120) for b in boards]
+    cores = [HlsBoard(accelerator.array, MEMORY_BYTES) for accelerator in rtl]
+    hls = [Accelerator(core, core, wait=core.wait, clock_hz=clock) for core in cores]
+    values = 0
+    for seed in range(first, first + count):
+        case = draw_case(seed)
+        which = seed % len(boards)
+        boards[which].configure(draw_memory(seed))
+        values += case.expected.size
+        for name, accelerator in (("RTL", rtl[which]), ("HLS", hls[which])):
+            y = accelerator.conv2d(**case.arguments)
+            wrong = int(np.count_nonzero(y != case.expected))
+            assert y.dtype == case.expected.dtype
+            assert wrong == 0, f"{name}, seed {seed}: {wrong} of {y.size} differ, {case.layer}"
+    print(f"{count} layers, {values} values, 0 different from ONNX Runtime on RTL and HLS")
