@@ -82,12 +82,13 @@ class MacArray {
         for (uint32_t i = 0; i < kChainLanes; ++i) {
 #pragma HLS UNROLL
             const uint32_t lane = chain * kChainLanes + i;
-            if (lane >= Config::InputLanes) break;
-            const Beat beat = weights.column[slice * Config::InputLanes + lane] >> shift;
-            // 25 bits, the port of a DSP48E1: {high, 9 zeros, low + 128}.
-            const int32_t high = static_cast<int8_t>(beat >> 8);
-            const int32_t packed = high * (1 << kFieldBits) + static_cast<uint8_t>(beat ^ 0x80);
-            sum += static_cast<int64_t>(packed) * x.lane[lane];
+            if (lane < Config::InputLanes) {
+                const Beat beat = weights.column[slice * Config::InputLanes + lane] >> shift;
+                // 25 bits, the port of a DSP48E1: {high, 9 zeros, low + 128}.
+                const int32_t high = static_cast<int8_t>(beat >> 8);
+                const int32_t packed = high * (1 << kFieldBits) + static_cast<uint8_t>(beat ^ 0x80);
+                sum += static_cast<int64_t>(packed) * x.lane[lane];
+            }
         }
         return sum;
     }

@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HLS core in C simulation: results, memory, errors, registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from random_layers import Convolution, convolutions
+
+from lineconv import hls_model, regs
+from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
+from lineconv.checker import Fields, Window
+from lineconv.checker import check as expected_error
+from lineconv.driver import Accelerator
+from lineconv.errors import ProgramError
+from lineconv.executor import run_program
+from lineconv.hls_model import HlsBoard
+from lineconv.identity import IDENTITY
+from lineconv.model_board import ModelBoard
+from lineconv.packing import PARAMETER, ceil_div
+from lineconv.presets import PRESETS, Array
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, OutputType, Overflow, Rounding
+from lineconv.virtual_board import MissingToolError
+
+try:
+    hls_model.library(PRESETS["tiny"].array)
+except MissingToolError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+TINY = PRESETS["tiny"].array
+ARRAYS = {
+    "tiny": TINY,
+    "pynq-z2": PRESETS["pynq-z2"].array,
+    "13x32": Array(input_lanes=13, output_lanes=32, weight_words=36, line_buffer_beats=100),
+    "1x8": Array(input_lanes=1, output_lanes=8, weight_words=40, line_buffer_beats=33),
+}
+MEMORY_BYTES = 8 << 20
+BASE = hls_model.DEFAULT_BASE_ADDRESS
+
+X = np.arange(-60, 60, dtype=np.int8).reshape(1, 4, 5, 6)
+W = np.arange(-54, 54, dtype=np.int8).reshape(3, 4, 3, 3)
+
+
+def accelerator(board: HlsBoard | ModelBoard, *, interrupt: bool = True) -> Accelerator:
+    return Accelerator(board, board, wait=board.wait if interrupt else None, clock_hz=1e8)
+
+
+# Layers through the driver ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+def test_equals_golden(array: Array) -> None:
+    """Results as golden has them; traffic and array cycles as the functional model has them."""
+    board, model = HlsBoard(array, MEMORY_BYTES), ModelBoard(array)
+    device, model_device = accelerator(board), accelerator(model)
+
+    @settings(max_examples=120, deadline=None)
+    @given(convolution=convolutions(max_macs=300_000))
+    def check(convolution: Convolution) -> None:
+        arguments = convolution.arguments()
+        np.testing.assert_array_equal(device.conv2d(**arguments), convolution.expected())
+        model_device.conv2d(**arguments)
+        assert device.last_run is not None
+        assert model_device.last_run is not None
+        assert device.last_run.descriptors == model_device.last_run.descriptors
+
+    check()
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("output_type", [OutputType.INT8, OutputType.UINT8])
+def test_requantisation(rounding: Rounding, overflow: Overflow, output_type: OutputType) -> None:
+    """Weights of 0 make the bias the accumulator: any int32 meets any float32."""
+    rng = np.random.default_rng([rounding, overflow, output_type])
+    count = 4000
+    bias = rng.integers(-(2**31), 2**31, count) >> rng.integers(0, 32, count)
+    bias[:6] = -(2**31), 2**31 - 1, -1, 0, 1, 2**24 + 1
+    scale = rng.integers(0, 2**32, count, dtype=np.uint32)
+    # Half of them where results fill a byte; some powers of 2, which make ties.
+    magnitudes = np.float32(100) / np.maximum(np.abs(bias), 1).astype(np.float32)
+    scale[::2] = (magnitudes * rng.uniform(-2, 2, count).astype(np.float32)).view(np.uint32)[::2]
+    scale[::8] &= np.uint32(0xFF800000)
+    scale[scale & 0x7F800000 == 0x7F800000] = 1  # the smallest subnormal, for infinity and NaN
+    low, high = (0, 255) if output_type is OutputType.UINT8 else (-128, 127)
+    arguments: dict[str, Any] = {
+        "x": np.ones((1, 1, 1, 1), np.int8),
+        "w": np.zeros((count, 1, 1, 1), np.int8),
+        "bias": bias.astype(np.int32),
+        "scale": scale.view(np.float32),
+        "y_zero_point": int(rng.integers(low, high + 1)),
+        "clamp": tuple(np.sort(rng.integers(low, high + 1, 2)).tolist()),
+        "rounding": rounding,
+        "overflow": overflow,
+        "output_type": output_type,
+    }
+    y = accelerator(HlsBoard(TINY, MEMORY_BYTES)).conv2d(**arguments)
+    expected = accelerator(ModelBoard(TINY)).conv2d(**arguments)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_array_meets_every_product() -> None:
+    """All pairs of int8, and chains of extremes, in which packed sums are largest."""
+    values = np.arange(-128, 128, dtype=np.int8)
+    extremes = np.array([-128, 127, -1, 0], np.int8)
+    chains = extremes[np.indices((4, 4, 4, 4)).reshape(4, -1)]  # (4, 256)
+    device = accelerator(HlsBoard(PRESETS["pynq-z2"].array, MEMORY_BYTES))
+    for x, w in ((values[np.newaxis], values[:, np.newaxis]), (chains, chains.T)):
+        y = device.conv2d(x.reshape(1, len(x), 1, 256), w.reshape(256, len(x), 1, 1))
+        np.testing.assert_array_equal(y[0, :, 0], w.astype(np.int32) @ x.astype(np.int32))
+
+
+def test_runs_do_not_touch_each_other() -> None:
+    board = HlsBoard(TINY, MEMORY_BYTES)
+    device = accelerator(board, interrupt=False)
+    first = device.conv2d(X, W)
+    other = device.conv2d(np.repeat(X, 3, 0), W[:, :, :1], scale=0.01, stride=2)
+    assert other.shape == (3, 3, 3, 2)
+    assert (device.conv2d(X, W) == first).all()
+
+
+# Whole memory -------------------------------------------------------------------------------------
+
+
+def start_run(board: HlsBoard, program: int, count: int, window: Window) -> None:
+    for offset, value in (
+        (regs.PROGRAM_1, program),
+        (regs.WINDOW_BASE_1, window.base),
+        (regs.WINDOW_LAST_1, window.last),
+    ):
+        board.write(offset, value & 0xFFFFFFFF)
+        board.write(offset + 4, value >> 32)
+    board.write(regs.DESCRIPTOR_COUNT, count)
+    board.write(regs.CTRL, AP_START)
+
+
+class FlatMemory:
+    """`lineconv.executor.Memory` on bytes that begin at some address."""
+
+    def __init__(self, data: ByteArray, base: int) -> None:
+        self._data = data
+        self._base = base
+
+    def view(self, address: int, nbytes: int) -> ByteArray:
+        return self._data[address - self._base : address - self._base + nbytes]
+
+
+def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.void] | None:
+    """A legal descriptor of a small layer, without addresses, or None: also such as no driver
+    makes, with gaps between pixels and rows, more slots than needed, several passes.
+    """
+    d = np.zeros((), DESCRIPTOR)
+    d["kind"] = regs.Kind.CONV
+    d["output_type"] = rng.integers(3)
+    d["rounding"], d["overflow"] = rng.integers(3, size=2)
+    d["flags"] = rng.integers(2)
+    low = 0 if d["output_type"] == OutputType.UINT8 else -128
+    d["output_zero_point"] = low + rng.integers(256)
+    d["clamp_min"], d["clamp_max"] = low + np.sort(rng.integers(256, size=2))
+    d["input_zero_point"] = rng.integers(-128, 128)
+    d["kernel_height"], d["kernel_width"] = rng.integers(1, 5, 2)
+    d["stride_height"], d["stride_width"] = rng.integers(1, 5, 2)
+    d["dilation_height"], d["dilation_width"] = rng.choice([1, 1, 2, 3], 2)
+    d["input_height"], d["input_width"] = rng.integers(1, 13, 2)
+    d["input_channels"], d["output_channels"] = rng.integers(1, 40, 2)
+    span = d["dilation_height"] * (int(d["kernel_height"]) - 1) + 1
+    columns = d["dilation_width"] * (int(d["kernel_width"]) - 1) + 1
+    d["pad_top"] = rng.integers(span)
+    d["pad_bottom"], d["pad_left"], d["pad_right"] = rng.choice([0, 0, 1, 3, 200], 3)
+    rows = int(d["input_height"]) + d["pad_top"] + d["pad_bottom"] - span
+    width = int(d["input_width"]) + d["pad_left"] + d["pad_right"] - columns
+    if rows < 0 or width < 0:
+        return None
+    d["output_height"] = rng.integers(min(rows // d["stride_height"] + 1, 12)) + 1
+    d["output_width"] = rng.integers(min(width // d["stride_width"] + 1, 12)) + 1
+    d["input_pixel_stride"] = d["input_channels"] + rng.choice([0, 0, 1, 9])
+    row_bytes = int(d["input_width"]) * d["input_pixel_stride"]
+    d["input_row_stride"] = (row_bytes // 8 + rng.integers(1, 4)) * 8
+    element = 4 if d["output_type"] == OutputType.INT32 else 1
+    d["output_pixel_stride"] = d["output_channels"] * element + rng.choice([0, 0, 1, 9]) * element
+    row_bytes = int(d["output_width"]) * d["output_pixel_stride"]
+    d["output_row_stride"] = (row_bytes // 8 + rng.integers(1, 4)) * 8
+    fields = Fields(d, array)
+    d["segment_words"] = ceil_div(fields.segment_bytes, array.input_lanes)
+    d["row_slots"] = max(span, d["stride_height"]) + rng.choice([0, 0, 1, 5, 20])
+    most = array.weight_words // Fields(d, array).group_words
+    if most == 0:
+        return None
+    d["groups_per_pass"] = rng.integers(1, min(most, array.parameter_groups) + 1)
+    return d
+
+
+def place(d: npt.NDArray[np.void], rng: np.random.Generator) -> None:
+    """Give a descriptor addresses of any alignment, behind the program and one another."""
+    fields = Fields(d, TINY)
+    end = BASE + DESCRIPTOR_BYTES
+
+    def reserve(nbytes: int, alignment: int) -> int:
+        nonlocal end
+        start = ceil_div(end + int(rng.integers(64)), alignment) * alignment
+        end = start + nbytes
+        return start
+
+    rows = (fields.input_height - 1) * fields.input_row_stride + fields.row_bytes
+    d["input_address"] = reserve(rows, 1)
+    d["output_address"] = reserve(
+        fields.output_height * fields.output_row_stride, fields.element_bytes
+    )
+    d["weights_address"] = reserve(0, 8)
+
+
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+def test_memory_after_a_descriptor(array: Array) -> None:
+    """The whole memory is what the functional model makes of it: nothing else is written."""
+    rng = np.random.default_rng(array.input_lanes)
+    board = HlsBoard(array, 1 << 20)
+    window = Window(BASE, BASE + board.memory.size - 1)
+    runs = 0
+    while runs < 150:
+        d = random_descriptor(rng, array)
+        if d is None:
+            continue
+        board.memory[:] = rng.integers(0, 256, board.memory.size, dtype=np.uint8)
+        place(d, rng)
+        fields = Fields(d, array)
+        if expected_error(fields, window) is not Error.OK:
+            continue
+        stream = fields.weights_address - BASE
+        for group in range(fields.groups):
+            start = stream + group * fields.group_bytes
+            lanes = board.memory[start : start + array.output_lanes * PARAMETER.itemsize]
+            lanes.view(PARAMETER)["multiplier"] = rng.normal(0, 1e-3, array.output_lanes)
+        board.memory[:DESCRIPTOR_BYTES] = np.frombuffer(d.tobytes(), np.uint8)
+        expected = board.memory.copy()
+        run_program(FlatMemory(expected, BASE), BASE, 1, window, array)
+        start_run(board, BASE, 1, window)
+        assert board.read(regs.STATUS) == Error.OK, d
+        differ = np.flatnonzero(board.memory != expected)
+        assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on differ: {d}"
+        runs += 1
+
+
+# Errors -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:NumPy will stop:DeprecationWarning")  # of drafts it drops
+def test_checks_are_those_of_the_host() -> None:
+    """The limits of every field, met exactly, and descriptors with several fields broken."""
+    pytest.importorskip("cocotb", reason="the bench of conv_check has the descriptors")
+    import conv_check  # for the pynq-z2 array
+
+    board = HlsBoard(conv_check.ARRAY, MEMORY_BYTES)
+    rng = np.random.default_rng(0)
+    seen = dict.fromkeys(Error, 0)
+
+    def compare(d: dict[str, int]) -> None:
+        record = np.zeros((), DESCRIPTOR)
+        for name, _, _ in conv_check.INPUTS:
+            record[name] = d[name]
+        expected = conv_check.check(d)
+        assert board.check(record, d["window_base"], d["window_last"]) is expected, d
+        seen[expected] += 1
+
+    for _ in range(40):
+        legal = conv_check.draw(rng)
+        for field in conv_check.MOVED:
+            for moved in conv_check.edges(legal, *field):
+                compare(moved)
+        for _ in range(20):
+            broken = dict(legal)
+            for index in rng.integers(len(conv_check.MOVED), size=3):
+                name, low, high = conv_check.MOVED[index]
+                values = (low, high, min(max(broken[name] - 1, low), high))
+                broken[name] = values[rng.integers(3)]
+            compare(broken)
+    for code in set(Error) - {Error.READ_ERROR, Error.WRITE_ERROR, Error.WATCHDOG}:
+        assert seen[code] >= 30, f"{code.name} came up {seen[code]} times"
+
+
+class CorruptingBoard(HlsBoard):
+    """Changes a field of the second descriptor on its way to the engine."""
+
+    change: tuple[str, int] | None = None
+
+    def write(self, offset: int, value: int) -> None:
+        if offset == regs.CTRL and self.change is not None:
+            self.descriptors(2)[1][self.change[0]] = self.change[1]
+        super().write(offset, value)
+
+    def descriptors(self, count: int) -> npt.NDArray[Any]:
+        start = self.read(regs.PROGRAM_1) - BASE
+        return self.memory[start : start + count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("kind", 77, "BAD_KIND"),
+        ("flags", 0x80, "BAD_FORMAT"),
+        ("output_height", 99, "BAD_SHAPE"),
+        ("kernel_width", 0, "BAD_KERNEL"),
+        ("input_row_stride", 3, "BAD_STRIDE"),
+        ("row_slots", 1, "BAD_TILING"),
+        ("output_address", 0x1000, "BAD_ADDRESS"),
+        ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
+    ],
+)
+def test_refused_descriptor(field: str, value: int, name: str) -> None:
+    board = CorruptingBoard(TINY, MEMORY_BYTES)
+    device = accelerator(board)
+    board.change = (field, value)
+    x = np.repeat(X, 3, 0)
+    with pytest.raises(ProgramError, match=f"descriptor 1: {name}"):
+        device.conv2d(x, W)
+    assert board.read(regs.COMPLETED) == 1
+    done, refused, untouched = board.descriptors(3)
+    assert (done["status"], refused["status"]) == (Error.OK, Error[name])
+    assert done["mac_cycles"] > 0
+    assert (refused["mac_cycles"], refused["read_beats"], refused["write_beats"]) == (0, 16, 0)
+    assert untouched["read_beats"] == 0
+    board.change = None
+    assert device.conv2d(x, W).shape == (3, 3, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("program", "window"),
+    [
+        (BASE + 0x80, Window(BASE, BASE + 0xFFFF)),  # misaligned
+        (BASE + 0x100, Window(BASE, BASE + 0x1FE)),  # ends beyond
+        (BASE + 0x100, Window(BASE + 0x101, BASE + 0xFFFF)),  # begins before
+        (BASE - 0x100, Window(0, 2**64 - 1)),  # the window goes beyond the memory
+        (BASE + MEMORY_BYTES, Window(0, 2**64 - 1)),
+        (BASE + 2**32, Window(0, 2**64 - 1)),
+        (BASE, Window(BASE + 0xFFFF, BASE)),
+    ],
+)
+def test_program_outside_the_window(program: int, window: Window) -> None:
+    board = HlsBoard(TINY, MEMORY_BYTES)
+    start_run(board, program, 1, window)
+    assert board.read(regs.STATUS) == Error.BAD_ADDRESS
+    assert (board.read(regs.FAILED_INDEX), board.read(regs.COMPLETED)) == (0, 0)
+    assert not board.memory.any()
+
+
+# Registers ----------------------------------------------------------------------------------------
+
+
+def test_identity_appears_with_the_first_run() -> None:
+    board = HlsBoard(TINY, MEMORY_BYTES)
+    assert board.read(regs.MAGIC) == 0
+    assert accelerator(board).array == TINY
+    assert board.read(regs.MAGIC) == IDENTITY
+    assert board.read(regs.CYCLES_1) == board.read(regs.CYCLES_2) == 0
+
+
+def test_control_register() -> None:
+    board = HlsBoard(TINY, MEMORY_BYTES)
+    assert board.read(regs.CTRL) == AP_IDLE
+    board.write(regs.DESCRIPTOR_COUNT, 0)
+    board.write(regs.CTRL, AP_START)
+    assert board.read(regs.CTRL) == AP_DONE | AP_IDLE | AP_READY
+    assert board.read(regs.CTRL) == AP_IDLE
+    assert not board.wait(0)
+    board.write(regs.GIER, 1)
+    board.write(regs.IP_IER, 1)
+    board.write(regs.CTRL, AP_START)
+    assert board.wait(0)
+    assert board.read(regs.CTRL) & 1 << 9
+    board.write(regs.IP_ISR, 1)
+    assert not board.wait(0)
+    board.write(regs.SOFT_RESET, 1)
+    assert board.read(regs.SOFT_RESET) == 0
