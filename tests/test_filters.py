@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from lineconv import golden
+from lineconv import Accelerator, golden
 from lineconv.errors import InvalidInputError
 from lineconv.filters import KERNELS, Kernel, filter_image, filter_images, load_kernel
 from lineconv.layer import ConvLayer
@@ -30,6 +30,9 @@ class GoldenAccelerator:
         return golden.conv2d(signed, w, bias, scale, layer)[0]
 
 
+ACCELERATOR = cast(Accelerator, GoldenAccelerator())
+
+
 def reference(image: Any, kernel: Kernel, *, flip: bool) -> Any:
     operate = scipy.ndimage.convolve if flip else scipy.ndimage.correlate
     planes = image[..., None] if image.ndim == 2 else image
@@ -45,7 +48,7 @@ def reference(image: Any, kernel: Kernel, *, flip: bool) -> Any:
 @pytest.mark.parametrize("shape", [(17, 23), (9, 12, 3)])
 def test_all_kernels_in_one_run(shape: tuple[int, ...], flip: bool) -> None:
     image = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    results = filter_images(GoldenAccelerator(), image, list(KERNELS.values()), flip=flip)
+    results = filter_images(ACCELERATOR, image, list(KERNELS.values()), flip=flip)
     for (name, kernel), result in zip(KERNELS.items(), results, strict=True):
         assert np.array_equal(result, reference(image, kernel, flip=flip)), name
 
@@ -54,8 +57,8 @@ def test_convolution_of_an_impulse_draws_the_kernel() -> None:
     kernel = Kernel(np.arange(1, 10, dtype=np.int8).reshape(3, 3))
     image = np.zeros((5, 5), np.uint8)
     image[2, 2] = 1
-    convolved = filter_image(GoldenAccelerator(), image, kernel)
-    correlated = filter_image(GoldenAccelerator(), image, kernel, flip=False)
+    convolved = filter_image(ACCELERATOR, image, kernel)
+    correlated = filter_image(ACCELERATOR, image, kernel, flip=False)
     assert np.array_equal(convolved[1:4, 1:4], kernel.coefficients)
     assert np.array_equal(correlated[1:4, 1:4], kernel.coefficients[::-1, ::-1])
 
@@ -118,4 +121,4 @@ def test_bad_scale(scale: float, offset: int, message: str) -> None:
 )
 def test_bad_image(image: Any) -> None:
     with pytest.raises(InvalidInputError, match="must be uint8"):
-        filter_image(GoldenAccelerator(), image, KERNELS["box"])
+        filter_image(ACCELERATOR, image, KERNELS["box"])

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from lineconv.driver import Accelerator
 from lineconv.errors import InvalidFileError, InvalidInputError, InvalidTensorError
 from lineconv.layer import OutputType
 
-__all__ = ["KERNELS", "Kernel", "FilterOperands", "filter_image", "filter_images", "load_kernel"]
+__all__ = ["KERNELS", "FilterOperands", "Kernel", "filter_image", "filter_images", "load_kernel"]
 
 MAX_SIZE = 15  # largest odd kernel of the engine
 
@@ -185,18 +185,8 @@ class FilterOperands:
         )
 
 
-class Convolver(Protocol):
-    """The part of `Accelerator` that filters need."""
-
-    def conv2d(
-        self, x: npt.ArrayLike, w: npt.ArrayLike, bias: npt.ArrayLike | None = ..., **options: Any
-    ) -> npt.NDArray[Any]:
-        """See `lineconv.Accelerator.conv2d`."""
-        ...
-
-
 def filter_images(
-    accelerator: Convolver, image: Image, kernels: Sequence[Kernel], *, flip: bool = True
+    accelerator: Accelerator, image: Image, kernels: Sequence[Kernel], *, flip: bool = True
 ) -> list[Image]:
     """Apply every kernel to an image in one run of the engine.
 
@@ -224,11 +214,11 @@ def filter_images(
         output_type=OutputType.UINT8,
     )
     planes = y.reshape(len(kernels), -1, *image.shape[:2]).transpose(0, 2, 3, 1)
-    return [np.ascontiguousarray(plane.reshape(image.shape)) for plane in planes]
+    return [plane.reshape(image.shape).astype(np.uint8) for plane in planes]
 
 
 def filter_image(
-    accelerator: Convolver, image: Image, kernel: Kernel, *, flip: bool = True
+    accelerator: Accelerator, image: Image, kernel: Kernel, *, flip: bool = True
 ) -> Image:
     """`filter_images` with one kernel."""
     return filter_images(accelerator, image, [kernel], flip=flip)[0]

