@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job, end to end: a photograph and a CNN layer through the engine, every value compared.
 
-`python -m lineconv.demo --output DIRECTORY` writes filters.png there. Needs the extras sim, plot
+`python -m lineconv.demo --output DIRECTORY` writes two pictures there. Needs the extras sim, plot
 and dev (scikit-learn brings the photograph, SciPy the independent answer).
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 import lineconv
 from lineconv import golden
 from lineconv.errors import LineconvError
-from lineconv.filters import KERNELS, Kernel, filter_images
+from lineconv.filters import KERNELS, Kernel, filter_image, filter_images
 from lineconv.layer import ConvLayer
 
 FILTERS = ("gaussian", "sharpen", "emboss", "laplacian", "sobel-x", "sobel-y")
@@ -91,19 +91,33 @@ def require_equal(what: str, ours: npt.NDArray[Any], expected: npt.NDArray[Any])
         raise SystemExit(f"{what}: {wrong} of {expected.size} values differ")
 
 
-def save_strip(path: Path, image: Image, results: Sequence[Image]) -> None:
-    """Original and results side by side, each with its name."""
+def run_both_kinds(accelerator: lineconv.Accelerator, image: Image) -> dict[str, Image]:
+    """Convolution and correlation with an asymmetric kernel, on a part of the image.
+
+    Raises:
+        SystemExit: a value differs from SciPy's.
+    """
+    part, kernel = image[40:254, 150:470], KERNELS["emboss"]
+    convolved = filter_image(accelerator, part, kernel)
+    correlated = filter_image(accelerator, part, kernel, flip=False)
+    require_equal("emboss, convolved, against SciPy", convolved, scipy_filter(part, kernel))
+    flipped = scipy_filter(part, kernel.flipped())
+    require_equal("emboss, correlated, against SciPy", correlated, flipped)
+    return {"original": part, "convolution": convolved, "correlation": correlated}
+
+
+def save_strip(path: Path, tiles: Mapping[str, Image], columns: int) -> None:
+    """Pictures side by side, each under its name."""
     from PIL import Image as pillow
     from PIL import ImageDraw, ImageFont
 
-    width, height, gap, title, columns = 320, 214, 8, 22, 4
-    tiles = [("original", image), *zip(FILTERS, results, strict=True)]
+    width, height, gap, title = 320, 214, 8, 22
     rows = -(-len(tiles) // columns)
     strip = pillow.new(
         "RGB", (gap + columns * (width + gap), rows * (height + title + gap) + gap), "white"
     )
     draw, font = ImageDraw.Draw(strip), ImageFont.load_default(14)
-    for index, (name, tile) in enumerate(tiles):
+    for index, (name, tile) in enumerate(tiles.items()):
         row, column = divmod(index, columns)
         x, y = gap + column * (width + gap), gap + row * (height + title + gap)
         draw.text((x, y), name, fill="black", font=font)
@@ -157,14 +171,16 @@ def demonstrate(accelerator: lineconv.Accelerator, directory: Path) -> None:
     run_cnn_layer(accelerator)
     rows.append(table_row("CNN layer", "3x3 64->64 56x56", accelerator))
     picture = directory / "filters.png"
-    save_strip(picture, image, results)
+    save_strip(picture, {"original": image, **dict(zip(FILTERS, results, strict=True))}, 4)
+    print("Convolution and correlation ...")
+    save_strip(directory / "convolution-correlation.png", run_both_kinds(accelerator, image), 3)
 
     where = "Simulated" if accelerator.simulated else "Measured on the board"
     about = {device.name: device.description for device in lineconv.devices()}
     print(f"\n{where}: {about[accelerator.name]}, at {accelerator.clock_hz / 1e6:g} MHz")
     print(f"{'job':<18}{'layer':<30}{'cycles':>10}{'MAC/cycle':>11}{'of array':>10}{'time':>13}")
     print("\n".join(rows))
-    print(f"\n{picture} written; {time.monotonic() - started:.0f} s of wall-clock time")
+    print(f"\nPictures are in {directory}; {time.monotonic() - started:.0f} s of wall-clock time")
 
 
 if __name__ == "__main__":
