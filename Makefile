@@ -44,7 +44,7 @@ sim: $(STAMP) ## cocotb bench of one module: MODULE=conv_fifo WAVES=1
 	@test -z "$(WAVES)" || ls build/sim/$(MODULE)-*-waves/dump.vcd
 
 bench: $(STAMP) ## cycles and utilisation of layer shapes on the virtual board (simulated)
-	@$(BIN)/python tests/bench.py
+	@$(BIN)/python -m lineconv.bench
 
 resources: $(STAMP) ## LUT, FF, DSP, BRAM per module by yosys
 	@$(BIN)/python rtl/resources.py
