@@ -3,10 +3,9 @@
 /// Puts chunks of 1 to 8 bytes one behind the other into beats with strobes.
 ///
 /// A run of chunks begins at byte `in_align_i` of a beat and ends with the beat in which its last
-/// byte lies; no beat holds bytes of two runs. A chunk per cycle, but a run costs a cycle more if
-/// its last chunk crosses into another beat: as many cycles as the beats of a run of full chunks. A
-/// beat is at the output one cycle after the chunk that completes it. Bytes without strobe mean
-/// nothing.
+/// byte lies; no beat holds bytes of two runs. A chunk per cycle, and a cycle more for a run whose
+/// last chunk crosses into another beat. A beat is at the output one cycle after the chunk that
+/// completes it was taken. Bytes without strobe mean nothing.
 module conv_byte_aligner
   import conv_pkg::*;
 (
@@ -32,7 +31,7 @@ module conv_byte_aligner
   // Rotate the chunk to its place. Its strobes lie in this beat (low) and in the next one (high).
   logic [2:0] offset, offset_d, offset_q;
   beat_t rotated_d, rotated_q;
-  strobe_t low_d, low_q, high_d, high_q;
+  strobe_t in_strobe, low_d, low_q, high_d, high_q;
   logic valid_d, valid_q, last_q;
   logic take, ready;
 
@@ -42,9 +41,9 @@ module conv_byte_aligner
   always_comb begin
     for (int unsigned i = 0; i < BeatBytes; i++) begin
       rotated_d[8*i+:8] = in_data_i[8*(3'(i)-offset)+:8];
-      low_d[i] = 4'(i) >= {1'b0, offset} && 5'(i) < 5'(offset) + 5'(in_bytes_i);
-      high_d[i] = 5'(BeatBytes + i) < 5'(offset) + 5'(in_bytes_i);
+      in_strobe[i] = in_bytes_i > 4'(i);
     end
+    {high_d, low_d} = {strobe_t'(0), in_strobe} << offset;
     offset_d = take ? 3'(4'(offset) + in_bytes_i) : offset_q;
     valid_d = take || (valid_q && !ready);
   end
@@ -55,7 +54,7 @@ module conv_byte_aligner
   logic complete, flush_d, flush_q;
   always_comb begin
     for (int unsigned i = 0; i < BeatBytes; i++) begin
-      joined[8*i+:8] = held_strobe_q[i] ? held_q[8*i+:8] : rotated_q[8*i+:8];
+      joined[8*i+:8] = flush_q || held_strobe_q[i] ? held_q[8*i+:8] : rotated_q[8*i+:8];
     end
     strobe = flush_q ? held_strobe_q : held_strobe_q | low_q;
     complete = low_q[BeatBytes-1] || last_q;

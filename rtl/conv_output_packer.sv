@@ -7,10 +7,10 @@
 /// those of a pixel in a pass, or of a whole output row if every pixel is written at once (one
 /// pass) and the next one follows directly.
 ///
-/// A chunk per cycle; runs whose last chunk crosses a beat cost a cycle more. A run is announced on
-/// `run_*` before its beats come out of `data_*`: its first beat, rounded down, and the number of
-/// beats in which it has bytes. `done_o` pulses when the last slice of the layer was taken and all
-/// runs and beats were handed over.
+/// A chunk per cycle; runs whose last chunk crosses a beat cost a cycle more. A run is offered on
+/// `run_*` no later than its first beat on `data_*`: the address of that beat and the number of
+/// beats in which the run has bytes. `done_o` pulses when the last slice of the layer was taken and
+/// all runs and beats were handed over.
 module conv_output_packer
   import conv_pkg::*;
 #(
@@ -56,12 +56,14 @@ module conv_output_packer
   logic [31:0] pixel_bytes, pass_bytes;
   logic [28:0] pass_slices;
   count_t pixel_chunks, pass_chunks_d, pass_chunks_q;
+  beats_t row_chunks_q;
   logic [3:0] tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
+  logic [3:0] row_tail_bytes_q;
   assign int32_d = layer_i.output_type == conv_regs_pkg::OutputTypeInt32;
   assign pixel_bytes = int32_d ? {14'b0, layer_i.output_channels, 2'b00}
                                : {16'b0, layer_i.output_channels};
   assign pixel_chunks = 16'((pixel_bytes + 32'd7) >> 3);
-  assign tail_bytes_d = pixel_bytes[2:0] == '0 ? 4'd8 : {1'b0, pixel_bytes[2:0]};
+  assign tail_bytes_d = {pixel_bytes[2:0] == '0, pixel_bytes[2:0]};
   assign pass_slices = 29'(layer_i.groups_per_pass) * 29'(NumSlices);
   assign pass_bytes = int32_d ? {pass_slices[26:0], 5'b0} : {pass_slices, 3'b0};
   assign pass_chunks_d = pass_bytes[18:3];
@@ -169,39 +171,57 @@ module conv_output_packer
     logic last;
     address_t address;  // of the pixel in this pass
     count_t pixel_chunks;  // of the pixel in this pass
-    logic [3:0] pixel_tail;  // bytes of the last one of them
+    logic crosses;  // the last chunk of the run into another beat
   } chunk_t;
 
-  chunk_t chunk_d, chunk_q;
-  logic chunk_valid_d, chunk_valid_q, aligner_ready, run_ready, last_pass;
+  /// Do `bytes` from byte `align` of a beat on reach into the next one?
+  function automatic logic crosses(logic [2:0] align, logic [3:0] bytes);
+    return 5'(align) + 5'(bytes) > 5'(BeatBytes);
+  endfunction
+
+  chunk_t next_chunk, chunk;
+  logic chunk_valid, last_pass;
   assign last_pass = pass_left_q <= pass_chunks_q;
   always_comb begin
-    chunk_d.data = in_words_i[WordsPerChunk*part_q+:WordsPerChunk];
-    if (!int32_q) chunk_d.data = in_bytes_i;
-    chunk_d.bytes = ends_q ? tail_bytes_q : 4'(BeatBytes);
-    chunk_d.first = fresh_q;
-    chunk_d.last = (ends_q || pixel_end) && (!whole_rows_q || last_pixel);
-    chunk_d.address = address_q;
-    chunk_d.pixel_chunks = last_pass ? pass_left_q : pass_chunks_q;
-    chunk_d.pixel_tail = last_pass ? tail_bytes_q : 4'(BeatBytes);
+    next_chunk.data = in_words_i[WordsPerChunk*part_q+:WordsPerChunk];
+    if (!int32_q) next_chunk.data = in_bytes_i;
+    next_chunk.bytes = ends_q ? tail_bytes_q : 4'(BeatBytes);
+    next_chunk.first = fresh_q;
+    next_chunk.last = (ends_q || pixel_end) && (!whole_rows_q || last_pixel);
+    next_chunk.address = address_q;
+    next_chunk.pixel_chunks = last_pass ? pass_left_q : pass_chunks_q;
+    next_chunk.crosses = address_q[2:0] != '0;
+    if (whole_rows_q) next_chunk.crosses = crosses(address_q[2:0], row_tail_bytes_q);
+    else if (last_pass) next_chunk.crosses = crosses(address_q[2:0], tail_bytes_q);
   end
-  assign chunk_free = !chunk_valid_q || (aligner_ready && run_ready);
-  assign chunk_valid_d = chunk_free ? advance && !over_q : chunk_valid_q;
+
+  // Cuts the path from the memory side's ready to the counters above.
+  logic chunk_ready;
+  logic [1:0] unused_chunk_usage;
+  conv_fifo #(
+    .Width($bits(chunk_t)),
+    .Depth(2)
+  ) u_chunks (
+    .clk_i,
+    .rst_ni,
+    .valid_i(advance && !over_q),
+    .ready_o(chunk_free),
+    .data_i(next_chunk),
+    .valid_o(chunk_valid),
+    .ready_i(chunk_ready),
+    .data_o(chunk),
+    .usage_o(unused_chunk_usage)
+  );
 
   // --- Runs and beats ----------------------------------------------------------------------------
 
-  // All but the first chunk of a run lie at its alignment too: only the tail may need a beat more.
-  logic [4:0] tail_end;
+  // The n chunks of a run cover n beats, and one more if the last one crosses into it.
   beats_t run_beats;
-  logic run_free;
-  always_comb begin
-    tail_end = 5'(chunk_q.address[2:0]) + 5'(chunk_q.pixel_tail);
-    run_beats = beats_t'(chunk_q.pixel_chunks) + 24'(tail_end > 5'(BeatBytes));
-    if (whole_rows_q) begin
-      run_beats = beats_t'((layer_i.output_row_bytes + 32'(chunk_q.address[2:0]) + 32'd7) >> 3);
-    end
-  end
-  assign run_ready = run_free || !chunk_q.first;
+  logic run_free, run_ready, aligner_ready, aligner_idle;
+  assign run_beats = (whole_rows_q ? row_chunks_q : beats_t'(chunk.pixel_chunks)) +
+                     beats_t'(chunk.crosses);
+  assign run_ready = run_free || !chunk.first;
+  assign chunk_ready = run_ready && aligner_ready;
 
   logic [2:0] unused_run_usage;
   conv_fifo #(
@@ -210,9 +230,9 @@ module conv_output_packer
   ) u_runs (
     .clk_i,
     .rst_ni,
-    .valid_i(chunk_valid_q && chunk_q.first && aligner_ready),
+    .valid_i(chunk_valid && chunk.first && aligner_ready),
     .ready_o(run_free),
-    .data_i({chunk_q.address[AddressBits-1:3], run_beats}),
+    .data_i({chunk.address[AddressBits-1:3], run_beats}),
     .valid_o(run_valid_o),
     .ready_i(run_ready_i),
     .data_o({run_address_o[AddressBits-1:3], run_beats_o}),
@@ -220,60 +240,39 @@ module conv_output_packer
   );
   assign run_address_o[2:0] = '0;
 
-  logic beat_valid, beat_ready, aligner_idle;
-  beat_t beat;
-  strobe_t strobe;
   conv_byte_aligner u_aligner (
     .clk_i,
     .rst_ni,
-    .in_valid_i(chunk_valid_q && run_ready),
+    .in_valid_i(chunk_valid && run_ready),
     .in_ready_o(aligner_ready),
-    .in_data_i(chunk_q.data),
-    .in_bytes_i(chunk_q.bytes),
-    .in_first_i(chunk_q.first),
-    .in_last_i(chunk_q.last),
-    .in_align_i(chunk_q.address[2:0]),
-    .out_valid_o(beat_valid),
-    .out_ready_i(beat_ready),
-    .out_data_o(beat),
-    .out_strobe_o(strobe),
+    .in_data_i(chunk.data),
+    .in_bytes_i(chunk.bytes),
+    .in_first_i(chunk.first),
+    .in_last_i(chunk.last),
+    .in_align_i(chunk.address[2:0]),
+    .out_valid_o(data_valid_o),
+    .out_ready_i(data_ready_i),
+    .out_data_o(data_o),
+    .out_strobe_o(strobe_o),
     .idle_o(aligner_idle)
   );
 
-  // Cuts the path from the memory side's ready to the array's side.
-  logic [1:0] unused_beat_usage;
-  conv_fifo #(
-    .Width(BeatBits + BeatBytes),
-    .Depth(2)
-  ) u_beats (
-    .clk_i,
-    .rst_ni,
-    .valid_i(beat_valid),
-    .ready_o(beat_ready),
-    .data_i({beat, strobe}),
-    .valid_o(data_valid_o),
-    .ready_i(data_ready_i),
-    .data_o({data_o, strobe_o}),
-    .usage_o(unused_beat_usage)
-  );
-
   logic running_d, running_q;
-  assign done_o = running_q && !walking && !chunk_valid_q && aligner_idle && !data_valid_o &&
-                  !run_valid_o;
+  assign done_o = running_q && !walking && !chunk_valid && aligner_idle && !run_valid_o;
   assign running_d = start_i || (running_q && !done_o);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       running_q <= 1'b0;
-      chunk_valid_q <= 1'b0;
     end else begin
       running_q <= running_d;
-      chunk_valid_q <= chunk_valid_d;
     end
     int32_q <= int32_d;
     whole_rows_q <= whole_rows_d;
     pass_chunks_q <= pass_chunks_d;
     tail_bytes_q <= tail_bytes_d;
+    row_chunks_q <= beats_t'((layer_i.output_row_bytes + 32'd7) >> 3);
+    row_tail_bytes_q <= {layer_i.output_row_bytes[2:0] == '0, layer_i.output_row_bytes[2:0]};
     left_q <= left_d;
     ends_q <= ends_d;
     over_q <= over_d;
@@ -284,7 +283,6 @@ module conv_output_packer
     address_q <= address_d;
     next_row_q <= next_row_d;
     next_pass_q <= next_pass_d;
-    if (chunk_free) chunk_q <= chunk_d;
   end
 
 endmodule

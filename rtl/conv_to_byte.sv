@@ -119,8 +119,9 @@ module conv_to_byte
   always_ff @(posedge clk_i) begin
     sign_q5 <= sign_q4;
     large_q5 <= large_q4 && !format_i.wrap;
-    sum_q5 <= ({2'b00, integer_q4} ^ {11{sign_q4}}) + 11'(format_i.zero_point) +
-              11'(sign_q4 ^ away);
+    // One bit longer, so that the carry needs no adder of its own.
+    sum_q5 <= 11'(({{2'b00, integer_q4} ^ {11{sign_q4}}, 1'b1} +
+                   {11'(format_i.zero_point), sign_q4 ^ away}) >> 1);
   end
 
   // 6, 7: the output range.

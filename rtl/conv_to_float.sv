@@ -42,7 +42,7 @@ module conv_to_float (
   // 3, 4: normalised: the top bit is 1.
   logic [31:0] coarse_q3, normal_q4;
   logic [1:0] zero_bits;
-  logic [4:0] shift_q4;
+  logic signed [5:0] exponent_q4, exponent_q5;
   always_comb begin
     zero_bits = 2'd3;
     for (int unsigned i = 1; i < 4; i++) begin
@@ -54,18 +54,17 @@ module conv_to_float (
     zero_nibbles_q3 <= zero_nibbles_q2;
 
     normal_q4 <= coarse_q3 << zero_bits;
-    shift_q4 <= {zero_nibbles_q3, zero_bits};
+    exponent_q4 <= 6'sd8 - 6'({zero_nibbles_q3, zero_bits});
   end
 
   // 5: 24 bits. Rounding up all ones gives 2^24: the low bits become 0, the top bit stays.
   logic round_up, carry;
   logic [22:0] fraction_q5;
-  logic signed [5:0] exponent_q5;
   assign round_up = normal_q4[7] && (normal_q4[8] || normal_q4[6:0] != '0);
   assign carry = &normal_q4[31:7];
   always_ff @(posedge clk_i) begin
     fraction_q5 <= normal_q4[30:8] + 23'(round_up);
-    exponent_q5 <= 6'sd8 - 6'(shift_q4) + 6'(carry);
+    exponent_q5 <= exponent_q4 + 6'(carry);
   end
 
   conv_delay #(
