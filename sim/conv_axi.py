@@ -135,11 +135,11 @@ class Engine:
 
     async def wait_idle(self) -> int:
         """Poll CTRL until AP_IDLE, and return it."""
-        for _ in range(500):
+        for _ in range(5000):
             ctrl = await self.read(regs.CTRL)
             if ctrl & IDLE:
                 return ctrl
-        raise AssertionError("not idle after 500 polls")
+        raise AssertionError("not idle after 5000 polls")
 
 
 class Program:
@@ -228,7 +228,7 @@ async def identity(dut: Any) -> None:
 async def random_programs(dut: Any, probability: float) -> None:
     engine = await begin(dut, f"random_programs {probability}")
     engine.stall(probability)
-    for _ in range(15):
+    for _ in range(10):
         program = Program(engine, int(engine.rng.integers(1, 5)))
         assert await program.run() is Error.OK
         await program.check()
@@ -334,7 +334,7 @@ async def watchdog(dut: Any) -> None:
 @cocotb.test()
 async def soft_reset(dut: Any) -> None:
     engine = await begin(dut, "soft_reset")
-    for _ in range(20):
+    for _ in range(12):
         engine.stall(float(engine.rng.choice([0.0, 0.4])))
         program = Program(engine, 2, 400)
         await engine.start(program.address, 2)
@@ -380,3 +380,17 @@ async def queued_start(dut: Any) -> None:
     assert await engine.wait() is Error.OK
     await ClockCycles(dut.ap_clk, 10)
     assert await engine.read(regs.COMPLETED) == 1
+
+
+@cocotb.test()
+async def auto_restart(dut: Any) -> None:
+    """With AUTO_RESTART a run follows the other until the bit is cleared."""
+    engine = await begin(dut, "auto_restart")
+    program = Program(engine, 1, 200)
+    await engine.start(program.address, 1)
+    await engine.write(regs.CTRL, START | AUTO_RESTART)
+    for _ in range(4):
+        assert await engine.wait() is Error.OK
+    await engine.write(regs.CTRL, 0)
+    await engine.wait_idle()
+    await program.check()
