@@ -223,7 +223,6 @@ class VirtualDevice(pynq.Device):  # type: ignore[misc]  # pynq has no types
         # Where pynq keeps its /dev/uio; it finds ours before it looks for that file.
         for controller in parser.interrupt_controllers.values():
             _InterruptController._uio_devices[controller["raw_irq"]] = _Uio(self)
-        _InterruptController._controllers.clear()
         self.post_download(bitstream, parser, self.name)
 
     def gen_cache(self, bitstream: Any, parser: Any = None) -> None:
