@@ -54,6 +54,7 @@ def synthesise(top: str, parameters: dict[str, int]) -> dict[str, dict[str, int]
         report = Path(scratch) / "stat.json"
         script = "; ".join(
             [
+                "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v",
                 f"read_slang -j 1 --no-implicit-memories --top {top} {overrides} {' '.join(files)}",
                 "chformal -remove",
                 f"synth_xilinx -family xc7 -noiopad -noclkbuf -nosrl -top {top}",
