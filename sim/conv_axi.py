@@ -85,7 +85,7 @@ class Engine:
 
     async def reset(self) -> None:
         self.dut.ap_rst_n.value = 0
-        cocotb.start_soon(Clock(self.dut.ap_clk, 10, "ns").start())
+        Clock(self.dut.ap_clk, 10, "ns").start()
         await ClockCycles(self.dut.ap_clk, 4)
         self.dut.ap_rst_n.value = 1
         await ClockCycles(self.dut.ap_clk, 2)

@@ -20,7 +20,7 @@ packages=$(sed -n 's,.*_pkg.sv$,rtl/&,p' rtl/conv.f)
 for file in rtl/conv_*.sv; do
     module=$(basename "$file" .sv)
     case $module in *_pkg) continue ;; esac
-    verilator --lint-only -Wall -y rtl --top-module "$module" $packages "$file"
+    verilator --lint-only --quiet -Wall -y rtl --top-module "$module" $packages "$file"
 done
 step "Verible, lowRISC rules"
 "$bin/verible-verilog-lint" --rules_config rtl/verible.rules $(git ls-files 'rtl/conv_*.sv' | grep -v conv_regs_pkg)
