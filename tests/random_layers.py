@@ -16,7 +16,7 @@ from lineconv.errors import InvalidLayerError
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
 from lineconv.presets import PRESETS, Array
 
-__all__ = ["Convolution", "arrays", "convolutions"]
+__all__ = ["Convolution", "arrays", "convolutions", "convolutions_on_arrays"]
 
 
 @dataclass(frozen=True)
@@ -132,3 +132,11 @@ def convolutions(draw: st.DrawFn, *, max_macs: int = 1_000_000) -> Convolution:
     batch = pick(1, 1, 3)
     assume(layer.macs * batch <= max_macs)
     return Convolution(layer, batch, draw(st.booleans()), draw(st.integers(0, 2**32 - 1)))
+
+
+@st.composite
+def convolutions_on_arrays(draw: st.DrawFn, *, max_macs: int) -> tuple[Convolution, Array]:
+    """Both, without large layers on arrays that would cut them into millions of tiles."""
+    array = draw(arrays())
+    least = min(array.line_buffer_beats, array.weight_words)
+    return draw(convolutions(max_macs=min(max_macs, 2000 * array.output_lanes * least))), array

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from random_layers import Convolution, arrays, convolutions
+from random_layers import Convolution, convolutions_on_arrays
 
 import lineconv
 from lineconv import bus, errors, identity, regs
@@ -51,8 +51,9 @@ def accelerator(board: ModelBoard, *, interrupt: bool = True, timeout_s: float =
 
 
 @settings(max_examples=200, deadline=None)
-@given(array=arrays(), convolution=convolutions())
-def test_equals_golden(array: Array, convolution: Convolution) -> None:
+@given(convolutions_on_arrays(max_macs=1_000_000))
+def test_equals_golden(drawn: tuple[Convolution, Array]) -> None:
+    convolution, array = drawn
     board = ModelBoard(array)
     y = accelerator(board).conv2d(**convolution.arguments())
     expected = convolution.expected()

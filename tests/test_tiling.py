@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 from hypothesis import given, settings
-from random_layers import Convolution, arrays, convolutions
+from random_layers import Convolution, arrays, convolutions, convolutions_on_arrays
 
 from lineconv.checker import Fields, Window, check
 from lineconv.layer import MAX_KERNEL, ConvLayer, OutputType
@@ -53,8 +53,9 @@ def codes(tiling: Tiling, array: Array) -> set[Error]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(array=arrays(), convolution=convolutions(max_macs=10**9))
-def test_the_engine_accepts_every_tile(array: Array, convolution: Convolution) -> None:
+@given(convolutions_on_arrays(max_macs=10**9))
+def test_the_engine_accepts_every_tile(drawn: tuple[Convolution, Array]) -> None:
+    convolution, array = drawn
     tiling = tile_layer(convolution.layer, array)
     assert codes(tiling, array) == {Error.OK}
     assert sum(map(tiling.macs, tiling.tiles)) == convolution.layer.macs
