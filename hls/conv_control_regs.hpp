@@ -45,7 +45,7 @@ void run(Memory rows_memory, Memory output_memory, Memory program_memory, uint64
                                               descriptor_count, window);
     *outcome = {static_cast<uint32_t>(ended.status), ended.completed, ended.completed};
     *cycles = 0;  // the core has no cycle counter
-    *identity = {kMagic,
+    *identity = {kIdentity,
                  kInterfaceVersion,
                  Config::InputLanes | Config::OutputLanes << 16,
                  Config::WeightWords,

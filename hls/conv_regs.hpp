@@ -6,7 +6,7 @@
 
 namespace conv {
 
-constexpr uint32_t kMagic = 0x4c434e56;
+constexpr uint32_t kIdentity = 0x4c434e56;
 constexpr uint32_t kInterfaceVersion = 0x10000;
 constexpr uint32_t kRegisterBytes = 0x100;
 constexpr uint32_t kDescriptorBytes = 0x100;

@@ -55,6 +55,6 @@ int main(int argc, char** argv) {
                 outcome.completed, static_cast<unsigned>(header.descriptor_count),
                 static_cast<unsigned long long>(differ));
     const bool passed = outcome.status == 0 && outcome.completed == header.descriptor_count &&
-                        identity.magic == conv::kMagic && differ == 0;
+                        identity.magic == conv::kIdentity && differ == 0;
     return passed ? 0 : 1;
 }

@@ -225,7 +225,7 @@ module conv_control_regs
         CompletedOffset: r_data_d = completed_i;
         Cycles1Offset: r_data_d = cycles_i[31:0];
         Cycles2Offset: r_data_d = cycles_i[63:32];
-        MagicOffset: r_data_d = Magic;
+        MagicOffset: r_data_d = Identity;
         VersionOffset: r_data_d = InterfaceVersion;
         LanesOffset: r_data_d = {16'(OutputLanes), 16'(InputLanes)};
         WeightWordsOffset: r_data_d = WeightWords;

@@ -4,7 +4,7 @@
 // verilator lint_off UNUSEDPARAM
 package conv_regs_pkg;
 
-  localparam int unsigned Magic = 32'h4c434e56;
+  localparam int unsigned Identity = 32'h4c434e56;
   localparam int unsigned InterfaceVersion = 32'h10000;
   localparam int unsigned RegisterBytes = 32'h100;
   localparam int unsigned DescriptorBytes = 32'h100;

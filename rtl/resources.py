@@ -50,12 +50,13 @@ def synthesise(top: str, parameters: dict[str, int]) -> dict[str, dict[str, int]
     """Cells of every module after synth_xilinx: {module: {cell type: count}}."""
     files = (RTL / "conv.f").read_text().split()
     overrides = " ".join(f"-G {name}={value}" for name, value in parameters.items())
+    design = f"--top {top} {overrides} {' '.join(files)}"
     with tempfile.TemporaryDirectory(dir=RTL) as scratch:
         report = Path(scratch) / "stat.json"
         script = "; ".join(
             [
                 "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v",
-                f"read_slang -j 1 --no-implicit-memories --top {top} {overrides} {' '.join(files)}",
+                f"read_slang -j 1 --keep-hierarchy --no-implicit-memories {design}",
                 "chformal -remove",
                 f"synth_xilinx -family xc7 -noiopad -noclkbuf -nosrl -top {top}",
                 f"tee -o {report.relative_to(RTL)} stat -json",

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from random_layers import Convolution, convolutions
 
+import lineconv
 from lineconv import hwh, regs
 from lineconv.axi_intc import AxiIntc
 from lineconv.errors import (
@@ -362,6 +363,7 @@ def overlay_with(directory: Path, vlnv: str) -> str:
 def test_open_overlay() -> None:
     model_device()
     np.testing.assert_array_equal(open_overlay(BITFILE).conv2d(X, W), convolution())
+    np.testing.assert_array_equal(lineconv.open(f"pynq:{BITFILE}").conv2d(X, W), convolution())
 
 
 @pytest.mark.filterwarnings("ignore:IP lineconv_0 is of type")  # pynq tells it as well

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lineconv.driver import Accelerator
-from lineconv.errors import UnknownDeviceError
+from lineconv.errors import DeviceError, UnknownDeviceError
 from lineconv.presets import PRESETS, Preset
 
 __all__ = ["DeviceInfo", "Family", "devices", "open", "register"]
@@ -131,5 +132,21 @@ def _open_model(target: str) -> Accelerator:
     )
 
 
+def _boards() -> list[DeviceInfo]:
+    # Not pynq itself: importing it takes seconds, and it warns where there is no board.
+    if not any(Path("/sys/class/fpga_manager").glob("*")):
+        return []
+    return [DeviceInfo("pynq", "Board under pynq; pynq:FILE is an overlay other than lineconv.bit")]
+
+
+def _open_pynq(target: str) -> Accelerator:
+    try:
+        from lineconv.overlay import DEFAULT_BITFILE, open_overlay
+    except ImportError as error:
+        raise DeviceError(f"boards need pynq, pip install 'lineconv[pynq]': {error}") from error
+    return open_overlay(target or DEFAULT_BITFILE)
+
+
+register(Family("pynq", _boards, _open_pynq))
 register(Family("sim", lambda: _preset_devices("sim", "RTL in simulation"), _open_sim))
 register(Family("model", lambda: _preset_devices("model", "Results only"), _open_model))

@@ -11,7 +11,7 @@ from lineconv.presets import Array
 
 __all__ = ["IDENTITY", "read_array"]
 
-IDENTITY = int.from_bytes(b"LCNV", "big")  # in the MAGIC register
+IDENTITY = regs.IDENTITY  # in the MAGIC register
 
 _EMPTY_RUN_READS = 1000  # an empty program takes a few cycles, each read of a register many more
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 VLNV = 'lineconv.org:ip:lineconv:1.0'
-MAGIC = 0x4C434E56
+IDENTITY = 0x4C434E56
 INTERFACE_VERSION = 0x10000
 REGISTER_BYTES = 0x100
 DESCRIPTOR_BYTES = 0x100

@@ -43,7 +43,7 @@ def constants(spec: Spec) -> list[tuple[str, int]]:
     """Scalar constants that every language gets, under their CamelCase name."""
     ip, descriptor = spec["ip"], spec["descriptor"]
     return [
-        ("Magic", ip["magic"]),
+        ("Identity", ip["magic"]),
         ("InterfaceVersion", ip["interface_version"]),
         ("RegisterBytes", ip["register_bytes"]),
         ("DescriptorBytes", ip["descriptor_bytes"]),

@@ -134,8 +134,12 @@ def _rtl_files(rtl: Path) -> list[Path]:
 @contextmanager
 def _locked(path: Path, progress: Progress) -> Iterator[None]:
     """Hold a lock that ends with the process, so that two processes build once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise BuildError(f"no place for the library, LINECONV_CACHE names one: {error}") from error
+    with file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
