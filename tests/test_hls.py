@@ -85,6 +85,11 @@ def test_requantisation(rounding: Rounding, overflow: Overflow, output_type: Out
     magnitudes = np.float32(100) / np.maximum(np.abs(bias), 1).astype(np.float32)
     scale[::2] = (magnitudes * rng.uniform(-2, 2, count).astype(np.float32)).view(np.uint32)[::2]
     scale[::8] &= np.uint32(0xFF800000)
+    # Products just below 2^47, which round up to a power of 2, from 4 down to 1/16.
+    bias[6:13] = 2**24 - 2
+    scale[6:13] = (
+        np.float32(1 + 2**-23) * np.float32(2.0) ** -np.arange(22, 29, dtype=np.float32)
+    ).view(np.uint32)
     scale[scale & 0x7F800000 == 0x7F800000] = 1  # the smallest subnormal, for infinity and NaN
     low, high = (0, 255) if output_type is OutputType.UINT8 else (-128, 127)
     arguments: dict[str, Any] = {
@@ -112,6 +117,18 @@ def test_array_meets_every_product() -> None:
     for x, w in ((values[np.newaxis], values[:, np.newaxis]), (chains, chains.T)):
         y = device.conv2d(x.reshape(1, len(x), 1, 256), w.reshape(256, len(x), 1, 1))
         np.testing.assert_array_equal(y[0, :, 0], w.astype(np.int32) @ x.astype(np.int32))
+
+
+def test_parameters_wait_for_room() -> None:
+    """Words of 1 x 1 kernels are few, so the parameters of the next pass run ahead to the limit."""
+    array = ARRAYS["13x32"]
+    channels = 3 * array.parameter_groups * array.output_lanes
+    rng = np.random.default_rng(0)
+    x = rng.integers(-128, 128, (1, 13, 2, 20), dtype=np.int8)
+    w = rng.integers(-128, 128, (channels, 13, 1, 1), dtype=np.int8)
+    bias = rng.integers(-(2**31), 2**31, channels).astype(np.int32)
+    y = accelerator(HlsBoard(array, MEMORY_BYTES)).conv2d(x, w, bias)
+    np.testing.assert_array_equal(y, accelerator(ModelBoard(array)).conv2d(x, w, bias))
 
 
 def test_runs_do_not_touch_each_other() -> None:
