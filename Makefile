@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # cocotb benches of one module: make sim MODULE=conv_fifo WAVES=1
 MODULE ?= conv_axi
 
-.PHONY: help setup demo test test-slow lint format regs sim bench resources notebooks hls ip clean
+.PHONY: help setup demo test test-slow lint format regs sim bench resources clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
