@@ -16,7 +16,7 @@ import pytest
 from lineconv.errors import DeviceError
 from lineconv.presets import MemoryModel
 from lineconv.virtual_board import toolchain
-from lineconv.virtual_board.board import Fault, Timing
+from lineconv.virtual_board.interface import Fault, Timing
 
 try:
     COMPILER = toolchain.find().compiler

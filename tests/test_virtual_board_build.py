@@ -105,6 +105,15 @@ def test_cache_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build.cache_directory() == Path("/scratch")
 
 
+def test_cache_that_cannot_be_written(
+    builds: Builds, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LINECONV_CACHE", str(tmp_path / "file"))
+    with pytest.raises(BuildError, match="LINECONV_CACHE names one: "):
+        build.library(TINY)
+
+
 def test_library_that_does_not_load(builds: Builds) -> None:
     with pytest.raises(DeviceError, match="does not load, delete its folder"):
         VirtualBoard("tiny")

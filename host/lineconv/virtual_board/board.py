@@ -7,7 +7,6 @@ import ctypes
 import os
 import weakref
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
@@ -16,10 +15,11 @@ from lineconv.bus import ByteArray
 from lineconv.errors import DeviceError, InvalidInputError
 from lineconv.presets import MemoryModel, Preset
 from lineconv.virtual_board import build
+from lineconv.virtual_board.interface import Fault, Timing, load
 from lineconv.virtual_board.memory import Memory, MemoryBuffer
 from lineconv.virtual_board.progress import Progress
 
-__all__ = ["Fault", "SimulationError", "Timing", "Traffic", "VirtualBoard"]
+__all__ = ["SimulationError", "Traffic", "VirtualBoard"]
 
 DEFAULT_MEMORY_BYTES = 512 << 20  # as on a PYNQ-Z2
 DEFAULT_BASE_ADDRESS = 0x1000_0000
@@ -39,65 +39,6 @@ class Traffic:
 
     read_beats: int
     write_beats: int
-
-
-class Timing(ctypes.Structure):
-    """lineconv::Timing in axi_memory.hpp; the order is that of MemoryModel."""
-
-    _fields_ = (
-        ("bytes_per_cycle", ctypes.c_double),
-        ("read_latency", ctypes.c_uint32),
-        ("write_latency", ctypes.c_uint32),
-        ("max_outstanding", ctypes.c_uint32),
-        ("stall_probability", ctypes.c_double),
-        ("seed", ctypes.c_uint64),
-    )
-
-
-class Fault(ctypes.Structure):
-    """lineconv::Fault in axi_memory.hpp."""
-
-    _fields_ = (
-        ("first", ctypes.c_uint64),
-        ("last", ctypes.c_uint64),
-        ("response", ctypes.c_uint8),
-        ("reads", ctypes.c_bool),
-        ("writes", ctypes.c_bool),
-    )
-
-
-def _load(path: Path, trace: bool) -> ctypes.CDLL:
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise DeviceError(
-            f"{path} does not load, delete its folder to build it anew: {error}"
-        ) from error
-    handle, u32, u64, boolean = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_bool
-    signatures: dict[str, tuple[Any, list[Any]]] = {
-        "create": (handle, [ctypes.c_void_p, u64, u64]),
-        "destroy": (None, [handle]),
-        "error": (ctypes.c_char_p, [handle]),
-        "reset": (boolean, [handle]),
-        "read": (boolean, [handle, u32, ctypes.POINTER(u32)]),
-        "write": (boolean, [handle, u32, u32]),
-        "run": (boolean, [handle, u64]),
-        "run_until_interrupt": (boolean, [handle, u64, ctypes.POINTER(boolean)]),
-        "interrupt": (boolean, [handle]),
-        "cycles": (u64, [handle]),
-        "read_beats": (u64, [handle, u32]),
-        "write_beats": (u64, [handle, u32]),
-        "configure": (None, [handle, ctypes.POINTER(Timing)]),
-        "add_fault": (None, [handle, ctypes.POINTER(Fault)]),
-        "clear_faults": (None, [handle]),
-    }
-    if trace:
-        signatures["open_trace"] = (boolean, [handle, ctypes.c_char_p])
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, f"board_{name}")
-        function.restype = result
-        function.argtypes = arguments
-    return library
 
 
 class VirtualBoard:
@@ -135,7 +76,7 @@ class VirtualBoard:
         self.preset = presets.preset(preset) if isinstance(preset, str) else preset
         self._memory = Memory(memory_bytes, base_address)
         path = build.library(self.preset.array, trace=trace is not None, progress=progress)
-        self._library = _load(path, trace is not None)
+        self._library = load(path, trace is not None)
         self._handle = self._library.board_create(
             self._memory.array.ctypes.data, memory_bytes, base_address
         )
