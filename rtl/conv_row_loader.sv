@@ -132,6 +132,7 @@ module conv_row_loader
   conv_ring_add #(
     .Width(PositionBits)
   ) u_position_step (
+    .clk_i,
     .position_i(position_q),
     .step_i((PositionBits + 1)'(1)),
     .ring_i(layer_i.ring_beats[PositionBits:0]),

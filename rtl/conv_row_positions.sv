@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Rows of a layer as the sequencer meets them: where the top kernel row of the next output row
-/// lies in the line buffer, whether all its input rows are there, and which rows are not needed
-/// any more.
+/// Output rows of a layer, pass after pass, each as soon as its input rows are in the line buffer:
+/// where the top row of the kernel lies, and what ends with it.
 ///
-/// `move_i` starts the next output row, of which `row_o` and `row_beat_o` tell the top; four cycles
-/// later `row_ready_o` speaks of the row after it. A pass starts with `pass_start_i`, not before
-/// `pass_ready_o`. Row counts run over all passes; a resident input is loaded once.
+/// One row per cycle. `rows_loaded_i` and `rows_free_o` count input rows over all passes; an input
+/// that fits the ring as a whole is loaded only once. Padding rows have places in the ring, too,
+/// so that a position only ever moves forward.
 module conv_row_positions
   import conv_pkg::*;
 #(
@@ -20,160 +19,264 @@ module conv_row_positions
   // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
   // verilator lint_on UNUSEDSIGNAL
-  input logic layer_start_i,  // pulse; what is free of a layer stays so until the next
-  input logic pass_start_i,
-  input logic pass_end_i,
-  input logic row_end_i,  // of an output row: its input rows above the next one are free
-  input logic move_i,
-
+  input logic start_i,
   input row_t rows_loaded_i,
-  output row_t rows_free_o,
 
-  output logic pass_ready_o,
-  output logic row_ready_o,
-  output logic [PositionBits-1:0] row_beat_o,
-  output row_t row_o  // negative: above the image
+  output logic row_valid_o,
+  input logic row_ready_i,
+  output logic [PositionBits-1:0] row_beat_o,  // of the top row of the kernel, in the ring
+  output row_t row_o,  // the same as input row; outside 0 .. input_height - 1 it is padding
+  output count_t groups_o,  // of this pass
+  output logic pass_first_o,  // first output row of a pass
+  output logic pass_last_o,
+  output logic layer_last_o,
+  output row_t rows_free_o  // input rows before it are not needed after this output row
 );
 
   typedef logic [PositionBits-1:0] position_t;
+  typedef struct packed {
+    position_t beat;
+    row_t row;
+    count_t groups;
+    logic pass_first;
+    logic pass_last;
+    logic layer_last;
+  } walk_t;
 
-  function automatic row_t clamp_row(row_t row, count_t height);
-    row_t limit;
-    limit = row_t'({2'b00, height});
-    if (row < 0) return '0;
-    return row > limit ? limit : row;
-  endfunction
-
+  row_t height, stride;
   logic resident;
+  assign height = row_t'({2'b0, layer_i.input_height});
+  assign stride = row_t'({14'b0, layer_i.stride_height});
   assign resident = layer_i.row_slots >= layer_i.input_height;
 
-  // Rows from the top of the kernel to below its bottom.
-  row_t reach_d, reach_q;
-  logic [4:0] reach_left_d, reach_left_q;
-  // Row 0 of the next pass: one input row after the other, while this pass runs.
-  position_t tail_d, tail_q, tail_next;
-  count_t tail_left_d, tail_left_q;
-  // The next output row.
-  row_t next_row_d, next_row_q;
-  position_t next_d, next_q, next_step, pass_top;
-  // Rows before this pass, and top row of the current output row.
-  row_t pass_rows_d, pass_rows_q, row_d, row_q;
+  typedef enum logic [1:0] {
+    Idle,
+    Measure,
+    Walk
+  } state_e;
+  state_e state_d, state_q;
 
-  assign pass_ready_o = reach_left_q == '0 && tail_left_q == '0;
-  assign row_beat_o = next_q;
-  assign row_o = next_row_q;
+  // Measure: rows that the kernel spans.
+  row_t span_d, span_q;
+  logic span_last;
 
+  conv_loop #(
+    .Width($bits(layer_i.kernel_height))
+  ) u_kernel_rows (
+    .clk_i,
+    .restart_i(start_i),
+    .step_i(state_q == Measure),
+    .limit_i(layer_i.kernel_height),
+    .last_o(span_last)
+  );
+
+  // Way of a whole pass around the ring, in the background: the second pass cannot start before
+  // all rows of the first are loaded, and that takes at least one cycle per row.
+  logic lap_busy_d, lap_busy_q, lap_known_q, lap_last;
+  position_t lap_d, lap_q, lap_next;
+
+  conv_loop u_lap_rows (
+    .clk_i,
+    .restart_i(start_i),
+    .step_i(lap_busy_q),
+    .limit_i(layer_i.input_height),
+    .last_o(lap_last)
+  );
   conv_ring_add #(
     .Width(PositionBits)
-  ) u_tail_step (
-    .position_i(tail_q),
+  ) u_lap (
+    .clk_i,
+    .position_i(lap_q),
     .step_i(layer_i.row_beats[PositionBits:0]),
     .ring_i(layer_i.ring_beats[PositionBits:0]),
-    .position_o(tail_next)
+    .position_o(lap_next)
+  );
+
+  // Walk: the present output row.
+  logic move, take, row_first_d, row_first_q, row_last, pass_last;
+  row_t row_d, row_q;
+  row_t rows_before_d, rows_before_q;  // rows of earlier passes
+  count_t groups_left_d, groups_left_q;
+  position_t beat_d, beat_q, beat_next;  // of the top row of the kernel
+  position_t pass_beat_d, pass_beat_q, pass_beat_next;  // of the same in the first output row
+
+  assign take = state_q == Walk && move && (!row_last || pass_last || lap_known_q);
+
+  conv_loop u_rows (
+    .clk_i,
+    .restart_i(start_i),
+    .step_i(take),
+    .limit_i(layer_i.output_height),
+    .last_o(row_last)
+  );
+  conv_loop u_passes (
+    .clk_i,
+    .restart_i(start_i),
+    .step_i(take && row_last),
+    .limit_i(layer_i.passes),
+    .last_o(pass_last)
   );
   conv_ring_add #(
     .Width(PositionBits)
-  ) u_row_step (
-    .position_i(next_q),
+  ) u_row_beat (
+    .clk_i,
+    .position_i(beat_q),
     .step_i(layer_i.output_row_step[PositionBits:0]),
     .ring_i(layer_i.ring_beats[PositionBits:0]),
-    .position_o(next_step)
+    .position_o(beat_next)
   );
-  // Padding rows have places in the ring too, counted backwards from row 0.
   conv_ring_add #(
     .Width(PositionBits)
-  ) u_pass_top (
-    .position_i(tail_q),
-    .step_i(layer_i.ring_beats[PositionBits:0] - layer_i.pad_top_step[PositionBits:0]),
+  ) u_pass_beat (
+    .clk_i,
+    .position_i(pass_beat_q),
+    .step_i({1'b0, lap_q}),
     .ring_i(layer_i.ring_beats[PositionBits:0]),
-    .position_o(pass_top)
+    .position_o(pass_beat_next)
   );
 
   always_comb begin
-    reach_d = reach_q;
-    reach_left_d = reach_left_q;
-    if (layer_start_i) begin
-      reach_d = row_t'(1);
-      reach_left_d = layer_i.kernel_height - 5'd1;
-    end else if (reach_left_q != '0) begin
-      reach_d = reach_q + row_t'({2'b00, layer_i.dilation_height});
-      reach_left_d = reach_left_q - 5'd1;
-    end
-
-    tail_d = tail_q;
-    tail_left_d = tail_left_q;
-    if (layer_start_i) begin
-      tail_d = '0;
-      tail_left_d = '0;
-    end else if (pass_start_i) begin
-      tail_left_d = resident ? '0 : layer_i.input_height;
-    end else if (tail_left_q != '0) begin
-      tail_d = tail_next;
-      tail_left_d = tail_left_q - 16'd1;
-    end
-
-    next_row_d = next_row_q;
-    next_d = next_q;
+    state_d = state_q;
+    span_d = span_q;
+    lap_d = lap_q;
+    lap_busy_d = lap_busy_q;
+    row_first_d = row_first_q;
     row_d = row_q;
-    if (pass_start_i) begin
-      next_row_d = -row_t'({2'b00, layer_i.pad_top});
-      next_d = pass_top;
-    end else if (move_i) begin
-      next_row_d = next_row_q + row_t'({14'b0, layer_i.stride_height});
-      next_d = next_step;
-    end
-    if (row_end_i || move_i) row_d = next_row_q;
-    if (layer_start_i || pass_end_i) row_d = '0;
+    rows_before_d = rows_before_q;
+    groups_left_d = groups_left_q;
+    beat_d = beat_q;
+    pass_beat_d = pass_beat_q;
 
-    pass_rows_d = pass_rows_q;
-    if (layer_start_i) pass_rows_d = '0;
-    else if (pass_end_i && !resident) begin
-      pass_rows_d = pass_rows_q + row_t'({2'b00, layer_i.input_height});
+    if (state_q == Measure) begin
+      if (span_last) state_d = Walk;
+      else span_d = span_q + row_t'({2'b0, layer_i.dilation_height});
+    end
+
+    if (lap_busy_q) begin
+      lap_d = lap_next;
+      lap_busy_d = !lap_last;
+    end
+
+    if (take) begin
+      row_first_d = row_last;
+      row_d = row_q + stride;
+      beat_d = beat_next;
+      if (row_last) begin
+        row_d = -row_t'({2'b0, layer_i.pad_top});
+        beat_d = pass_beat_next;
+        pass_beat_d = pass_beat_next;
+        groups_left_d = groups_left_q - layer_i.groups_per_pass;
+        if (!resident) rows_before_d = rows_before_q + height;
+        if (pass_last) state_d = Idle;
+      end
+    end
+
+    if (start_i) begin
+      state_d = Measure;
+      span_d = row_t'(1);
+      lap_d = '0;
+      lap_busy_d = !resident;
+      row_first_d = 1'b1;
+      row_d = -row_t'({2'b0, layer_i.pad_top});
+      rows_before_d = '0;
+      groups_left_d = layer_i.groups;
+      beat_d = layer_i.pad_top == '0 ? '0
+                                     : position_t'(layer_i.ring_beats - layer_i.pad_top_step);
+      pass_beat_d = beat_d;
     end
   end
 
-  // Rows that must be loaded before the next output row, three registers deep.
-  row_t bottom_q, needed_q, surplus;
-  logic [1:0] fresh_d, fresh_q;  // next_row has reached bottom, needed
-  logic ready_d, ready_q;
-  assign surplus = rows_loaded_i - needed_q;
-  assign row_ready_o = ready_q;
+  // Three stages, which move together: rows from .. to, clipped to the image, counted over passes.
+  logic valid_q, valid_q2, valid_q3;
+  walk_t walk_q, walk_q2, walk_q3;
+  row_t rows_before_q2, rows_before_q3;
+  row_t end_q, next_q, needed_q2, free_q2, needed_q3, free_q3;
+  row_t surplus;
+  logic row_ready;
 
-  always_comb begin
-    fresh_d = {fresh_q[0], 1'b1};
-    ready_d = fresh_q[1] && surplus >= 0;
-    if (pass_start_i || move_i) begin
-      fresh_d = '0;
-      ready_d = 1'b0;
+  assign surplus = rows_loaded_i - needed_q3;
+  assign move = !valid_q3 || (surplus >= 0 && row_ready);
+
+  always_ff @(posedge clk_i) begin
+    if (move) begin
+      walk_q <= '{
+          beat: beat_q,
+          row: row_q,
+          groups: pass_last ? groups_left_q : layer_i.groups_per_pass,
+          pass_first: row_first_q,
+          pass_last: row_last,
+          layer_last: row_last && pass_last
+      };
+      rows_before_q2 <= rows_before_q;
+      end_q <= row_q + span_q;
+      next_q <= row_q + stride;
+
+      walk_q2 <= walk_q;
+      rows_before_q3 <= rows_before_q2;
+      needed_q2 <= end_q < height ? end_q : height;
+      free_q2 <= next_q;
+      if (next_q < 0) free_q2 <= '0;
+      if (walk_q.pass_last || next_q > height) free_q2 <= height;
+
+      walk_q3 <= walk_q2;
+      needed_q3 <= rows_before_q3 + needed_q2;
+      free_q3 <= rows_before_q3 + free_q2;
     end
   end
-
-  row_t free_q;
-  assign rows_free_o = free_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      fresh_q <= '0;
-      ready_q <= 1'b0;
-      free_q <= '0;
+      state_q <= Idle;
+      valid_q <= 1'b0;
+      valid_q2 <= 1'b0;
+      valid_q3 <= 1'b0;
     end else begin
-      fresh_q <= fresh_d;
-      ready_q <= ready_d;
-      free_q <= resident ? '0 : pass_rows_q + clamp_row(row_q, layer_i.input_height);
+      state_q <= state_d;
+      if (move) begin
+        valid_q <= take;
+        valid_q2 <= valid_q;
+        valid_q3 <= valid_q2;
+      end
     end
   end
 
   always_ff @(posedge clk_i) begin
-    reach_q <= reach_d;
-    reach_left_q <= reach_left_d;
-    tail_q <= tail_d;
-    tail_left_q <= tail_left_d;
-    next_row_q <= next_row_d;
-    next_q <= next_d;
+    span_q <= span_d;
+    lap_q <= lap_d;
+    lap_busy_q <= lap_busy_d;
+    lap_known_q <= !lap_busy_q && !start_i;  // one cycle later, for u_pass_beat
+    row_first_q <= row_first_d;
     row_q <= row_d;
-    pass_rows_q <= pass_rows_d;
-    bottom_q <= next_row_q + reach_q;
-    needed_q <= pass_rows_q + clamp_row(bottom_q, layer_i.input_height);
+    rows_before_q <= rows_before_d;
+    groups_left_q <= groups_left_d;
+    beat_q <= beat_d;
+    pass_beat_q <= pass_beat_d;
   end
+
+  // Cuts the way from row_ready_i to all these registers.
+  walk_t walk;
+  logic [1:0] unused_usage;
+
+  conv_fifo #(
+    .Width($bits(walk_t) + $bits(row_t)),
+    .Depth(2)
+  ) u_rows_ready (
+    .clk_i,
+    .rst_ni,
+    .valid_i(valid_q3 && surplus >= 0),
+    .ready_o(row_ready),
+    .data_i({walk_q3, free_q3}),
+    .valid_o(row_valid_o),
+    .ready_i(row_ready_i),
+    .data_o({walk, rows_free_o}),
+    .usage_o(unused_usage)
+  );
+
+  assign row_beat_o = walk.beat;
+  assign row_o = walk.row;
+  assign groups_o = walk.groups;
+  assign pass_first_o = walk.pass_first;
+  assign pass_last_o = walk.pass_last;
+  assign layer_last_o = walk.layer_last;
 
 endmodule

@@ -4,13 +4,14 @@
 ///
 ///     pass - output row - output column - group - kernel row - segment - word
 ///
-/// An output row starts when the input rows under its kernel are in the line buffer; the first word
-/// of an output (one pixel and group) is issued when the weights of its group are loaded and
-/// NumSlices results find room; the other words follow in consecutive cycles. Outputs start at
-/// least NumSlices cycles apart, as the array asks. A pass starts a few cycles after the last one.
+/// An output row starts when the input rows under its kernel are in the line buffer; an output (one
+/// pixel and group) when the weights of its group are loaded and its NumSlices results find room;
+/// its words then follow in consecutive cycles. Outputs start at least NumSlices cycles apart, as
+/// the array asks.
 ///
-/// Words leave on op_* three cycles after their issue; nothing can stall them there.
-/// `groups_loaded_i` and the row counts run over all passes of the layer.
+/// Words leave on op_* five cycles after their issue; nothing can stall them there. From the start
+/// to `done_o`, exactly one of issue_o and stall_* is high in every cycle. `groups_loaded_i` and the
+/// row counts run over all passes of the layer.
 module conv_sequencer
   import conv_pkg::*;
 #(
@@ -26,7 +27,10 @@ module conv_sequencer
   input logic rst_ni,
 
   input logic start_i,
+  // A stage reads its own part of the layer.
+  // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
+  // verilator lint_on UNUSEDSIGNAL
   output logic done_o,  // pulse: the last word was issued
 
   input row_t rows_loaded_i,
@@ -43,7 +47,6 @@ module conv_sequencer
   output logic op_first_o,
   output logic op_last_o,
 
-  // At most one of these per cycle.
   output logic issue_o,
   output logic stall_input_o,
   output logic stall_weights_o,
@@ -51,180 +54,27 @@ module conv_sequencer
 );
 
   localparam int unsigned NumSlices = OutputLanes / SliceLanes;
-  localparam int unsigned CreditBits = $clog2(ResultDepth + 1);
-  localparam int unsigned GapBits = $clog2(NumSlices + 1);
-  // From the issue of a word to its last read in the weight buffer: way to the array, skew of the
-  // slices, position in the cascade, with margin.
-  localparam int unsigned FreeDelay = LineBufferLatency + NumSlices + 16;
+  localparam int unsigned PositionBits = $clog2(LineBufferBeats);
+  // From op_* to the last read of the word in the weight buffer: way to the array, skew of the
+  // slices, position in the cascade.
+  localparam int unsigned FreeDelay = LineBufferLatency + 1 + NumSlices + 8;
 
   if (ResultDepth < NumSlices) begin : gen_bad_depth
     $fatal(1, "ResultDepth=%0d does not hold the %0d slices of one output", ResultDepth, NumSlices);
   end
 
-  typedef enum logic [1:0] {
-    Idle,
-    PassLimits,  // how many groups this pass has
-    PassStart,  // loops and positions restart
-    Run
-  } state_e;
-  state_e state_d, state_q;
-
-  // Loops, from the inside out. A loop steps when all inner ones are at their last iteration.
-  logic restart, issue;
-  logic step_segment, step_kernel_row, step_output, step_column, step_row, step_pass;
-  logic last_word, last_segment, last_kernel_row, last_group, last_column, last_row, last_pass;
-  assign restart = state_q == PassStart;
-  assign step_segment = issue && last_word;
-  assign step_kernel_row = step_segment && last_segment;
-  assign step_output = step_kernel_row && last_kernel_row;
-  assign step_column = step_output && last_group;
-  assign step_row = step_column && last_column;
-  assign step_pass = step_row && last_row;
-
-  count_t groups_left_d, groups_left_q, pass_groups_d, pass_groups_q;
-
-  conv_loop u_words (
-    .clk_i, .restart_i(restart), .step_i(issue), .limit_i(layer_i.segment_words), .last_o(last_word)
-  );
-  conv_loop #(
-    .Width(7)
-  ) u_segments (
-    .clk_i, .restart_i(restart), .step_i(step_segment), .limit_i(layer_i.segments),
-    .last_o(last_segment)
-  );
-  conv_loop #(
-    .Width(5)
-  ) u_kernel_rows (
-    .clk_i, .restart_i(restart), .step_i(step_kernel_row), .limit_i(layer_i.kernel_height),
-    .last_o(last_kernel_row)
-  );
-  conv_loop u_groups (
-    .clk_i, .restart_i(restart), .step_i(step_output), .limit_i(pass_groups_q), .last_o(last_group)
-  );
-  conv_loop u_columns (
-    .clk_i, .restart_i(restart), .step_i(step_column), .limit_i(layer_i.output_width),
-    .last_o(last_column)
-  );
-  conv_loop u_rows (
-    .clk_i, .restart_i(restart), .step_i(step_row), .limit_i(layer_i.output_height),
-    .last_o(last_row)
-  );
-  conv_loop u_passes (
-    .clk_i, .restart_i(state_q == Idle), .step_i(step_pass), .limit_i(layer_i.passes),
-    .last_o(last_pass)
-  );
-
-  // What an output waits for.
-  logic row_ready, row_wait_d, row_wait_q, row_move;
-  logic first_word_d, first_word_q;  // the next word starts an output
-  logic first_column_d, first_column_q;  // first output column of a pass: groups may be missing
-  logic weights_ready_d, weights_ready_q;
-  logic [31:0] groups_begun_d, groups_begun_q;
-  logic signed [31:0] groups_ahead;
-  logic [CreditBits-1:0] credits_d, credits_q;
-  logic room_d, room_q;
-  logic [GapBits-1:0] gap_d, gap_q;  // cycles until the next output may start
-  logic take, weights_ok, positions_ready;
-
-  assign weights_ok = !first_column_q || weights_ready_q;
-  assign take = issue && first_word_q;
-  assign issue = state_q == Run && !row_wait_q &&
-      (!first_word_q || (weights_ok && room_q && gap_q == '0));
-  assign row_move = row_ready && (row_wait_q || (step_row && !last_row));
-
-  assign issue_o = issue;
-  assign stall_input_o = state_q == Run && row_wait_q;
-  assign stall_weights_o = state_q == Run && !row_wait_q && first_word_q && !weights_ok;
-  assign stall_output_o =
-      state_q == Run && !row_wait_q && first_word_q && weights_ok && !room_q;
-  assign done_o = step_pass && last_pass;
-
-  assign groups_ahead = groups_loaded_i - groups_begun_q;
-
-  always_comb begin
-    row_wait_d = row_wait_q;
-    if (restart || (step_row && !last_row)) row_wait_d = 1'b1;
-    if (row_move) row_wait_d = 1'b0;
-
-    first_word_d = first_word_q;
-    if (issue) first_word_d = step_output;
-    if (restart) first_word_d = 1'b1;
-
-    first_column_d = first_column_q;
-    if (step_column) first_column_d = 1'b0;
-    if (restart) first_column_d = 1'b1;
-
-    groups_begun_d = groups_begun_q;
-    if (step_output && first_column_q) groups_begun_d = groups_begun_q + 32'd1;
-    if (state_q == Idle) groups_begun_d = '0;
-    weights_ready_d = groups_ahead > 0 && !step_output;
-
-    credits_d = credits_q + CreditBits'(credit_i) - (take ? CreditBits'(NumSlices) : '0);
-    if (state_q == Idle) credits_d = CreditBits'(ResultDepth);
-    room_d = credits_d >= CreditBits'(NumSlices);
-
-    gap_d = gap_q;
-    if (gap_q != '0) gap_d = gap_q - GapBits'(1);
-    if (take) gap_d = GapBits'(NumSlices - 1);
-  end
-
-  always_comb begin
-    state_d = state_q;
-    groups_left_d = groups_left_q;
-    pass_groups_d = pass_groups_q;
-    unique case (state_q)
-      Idle: begin
-        groups_left_d = layer_i.groups;
-        if (start_i) state_d = PassLimits;
-      end
-      PassLimits: begin
-        pass_groups_d =
-            groups_left_q < layer_i.groups_per_pass ? groups_left_q : layer_i.groups_per_pass;
-        // The loops read the limit one cycle before they restart.
-        if (pass_groups_q == pass_groups_d && positions_ready) state_d = PassStart;
-      end
-      PassStart: begin
-        groups_left_d = groups_left_q - pass_groups_q;
-        state_d = Run;
-      end
-      Run: begin
-        if (step_pass) state_d = last_pass ? Idle : PassLimits;
-      end
-      default: state_d = Idle;
-    endcase
-  end
-
-  // The words of a group are free when the last output column of the pass has read them.
-  logic [FreeDelay-1:0] free_q;
-  assign group_free_o = free_q[FreeDelay-1];
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      state_q <= Idle;
-      row_wait_q <= 1'b0;
-      free_q <= '0;
-      gap_q <= '0;
-    end else begin
-      state_q <= state_d;
-      row_wait_q <= row_wait_d;
-      free_q <= {free_q[FreeDelay-2:0], step_output && last_column && last_row};
-      gap_q <= gap_d;
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    groups_left_q <= groups_left_d;
-    pass_groups_q <= pass_groups_d;
-    first_word_q <= first_word_d;
-    first_column_q <= first_column_d;
-    weights_ready_q <= weights_ready_d;
-    groups_begun_q <= groups_begun_d;
-    credits_q <= credits_d;
-    room_q <= room_d;
-  end
-
-  logic [ByteBits-4:0] row_beat;
-  row_t row;
+  // Output rows whose input is there; one is held here while it is worked on.
+  typedef struct packed {
+    logic [PositionBits-1:0] beat;
+    row_t row;
+    count_t groups;
+    logic pass_first;
+    logic pass_last;
+    logic layer_last;
+    row_t rows_free;
+  } output_row_t;
+  output_row_t row_next, row_d, row_q;
+  logic row_next_valid, row_ready, row_valid_d, row_valid_q;
 
   conv_row_positions #(
     .LineBufferBeats(LineBufferBeats)
@@ -232,44 +82,242 @@ module conv_sequencer
     .clk_i,
     .rst_ni,
     .layer_i,
-    .layer_start_i(start_i),
-    .pass_start_i(restart),
-    .pass_end_i(step_pass),
-    .row_end_i(step_row),
-    .move_i(row_move),
+    .start_i,
     .rows_loaded_i,
-    .rows_free_o,
-    .pass_ready_o(positions_ready),
-    .row_ready_o(row_ready),
-    .row_beat_o(row_beat),
-    .row_o(row)
+    .row_valid_o(row_next_valid),
+    .row_ready_i(row_ready),
+    .row_beat_o(row_next.beat),
+    .row_o(row_next.row),
+    .groups_o(row_next.groups),
+    .pass_first_o(row_next.pass_first),
+    .pass_last_o(row_next.pass_last),
+    .layer_last_o(row_next.layer_last),
+    .rows_free_o(row_next.rows_free)
   );
+
+  // Loops, from the inside out. A loop steps when all inner ones are at their last iteration.
+  logic issue, step_segment, step_kernel_row, step_output, step_column, step_row;
+  logic last_word, last_segment, last_kernel_row, last_group, last_column;
+  assign step_segment = issue && last_word;
+  assign step_kernel_row = step_segment && last_segment;
+  assign step_output = step_kernel_row && last_kernel_row;
+  assign step_column = step_output && last_group;
+  assign step_row = step_column && last_column;
+
+  // The group loop of the last column begins anew for the row that follows.
+  count_t groups;
+  assign groups = last_column || !row_valid_q ? row_next.groups : row_q.groups;
+
+  conv_loop u_words (
+    .clk_i,
+    .restart_i(!row_valid_q),
+    .step_i(issue),
+    .limit_i(layer_i.segment_words),
+    .last_o(last_word)
+  );
+  conv_loop #(
+    .Width($bits(layer_i.segments))
+  ) u_segments (
+    .clk_i,
+    .restart_i(!row_valid_q),
+    .step_i(step_segment),
+    .limit_i(layer_i.segments),
+    .last_o(last_segment)
+  );
+  conv_loop #(
+    .Width($bits(layer_i.kernel_height))
+  ) u_kernel_rows (
+    .clk_i,
+    .restart_i(!row_valid_q),
+    .step_i(step_kernel_row),
+    .limit_i(layer_i.kernel_height),
+    .last_o(last_kernel_row)
+  );
+  conv_loop u_groups (
+    .clk_i,
+    .restart_i(!row_valid_q),
+    .step_i(step_output),
+    .limit_i(groups),
+    .last_o(last_group)
+  );
+  conv_loop u_columns (
+    .clk_i,
+    .restart_i(!row_valid_q),
+    .step_i(step_column),
+    .limit_i(layer_i.output_width),
+    .last_o(last_column)
+  );
+
+  // The iteration after a last one is a first one.
+  typedef struct packed {
+    logic word;
+    logic segment;
+    logic kernel_row;
+    logic group;
+    logic column;
+  } first_t;
+  first_t first_d, first_q;
+  logic output_first;
+  assign output_first = first_q.word && first_q.segment && first_q.kernel_row;
+
+  always_comb begin
+    first_d = first_q;
+    if (issue) first_d.word = last_word;
+    if (step_segment) first_d.segment = last_segment;
+    if (step_kernel_row) first_d.kernel_row = last_kernel_row;
+    if (step_output) first_d.group = last_group;
+    if (step_column) first_d.column = last_column;
+    if (!row_valid_q) first_d = '1;
+  end
+
+  assign row_ready = !row_valid_q || step_row;
+
+  always_comb begin
+    row_d = row_q;
+    row_valid_d = row_valid_q;
+    if (row_ready) begin
+      row_d = row_next;
+      row_valid_d = row_next_valid;
+    end
+  end
+
+  // What an output waits for; each a flag that is up to date in every cycle.
+  logic take;
+  assign take = issue && output_first;
+
+  // Weights: only the first column of a pass can meet groups that are not loaded.
+  logic weights_needed, weights_ready_d, weights_ready_q, one_ahead, two_ahead;
+  logic [31:0] groups_begun_d, groups_begun_q;
+  assign weights_needed = row_q.pass_first && first_q.column;
+  assign one_ahead = groups_loaded_i != groups_begun_q;
+  assign two_ahead = one_ahead && groups_loaded_i != groups_begun_q + 32'd1;
+
+  always_comb begin
+    groups_begun_d = groups_begun_q;
+    weights_ready_d = one_ahead;
+    if (take && weights_needed) begin
+      groups_begun_d = groups_begun_q + 32'd1;
+      weights_ready_d = two_ahead;
+    end
+    if (start_i) begin
+      groups_begun_d = '0;
+      weights_ready_d = 1'b0;
+    end
+  end
+
+  // Room for results beyond those of one output: negative if an output must wait.
+  localparam int unsigned RoomBits = $clog2(ResultDepth + 1) + 1;
+  typedef logic signed [RoomBits-1:0] room_t;
+  room_t room_d, room_q;
+  assign room_d = room_q + room_t'({1'b0, credit_i}) - (take ? room_t'(NumSlices) : '0);
+
+  // A one for every cycle that the results of the last output still need.
+  logic [NumSlices-1:0] pace_d, pace_q;
+  assign pace_d = take ? {NumSlices{1'b1}} >> 1 : pace_q >> 1;
+
+  logic weights_ready, output_ready;
+  assign weights_ready = !weights_needed || weights_ready_q;
+  assign output_ready = !room_q[RoomBits-1] && !pace_q[0];
+  assign issue = row_valid_q && (!output_first || (weights_ready && output_ready));
+
+  logic busy_d, busy_q;
+  assign busy_d = start_i || (busy_q && !done_o);
+  assign done_o = step_row && row_q.layer_last;
+  assign issue_o = issue;
+  assign stall_input_o = busy_q && !row_valid_q;
+  assign stall_weights_o = row_valid_q && output_first && !weights_ready;
+  assign stall_output_o = row_valid_q && output_first && weights_ready && !output_ready;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      busy_q <= 1'b0;
+      row_valid_q <= 1'b0;
+      room_q <= room_t'(ResultDepth - NumSlices);
+      pace_q <= '0;
+    end else begin
+      busy_q <= busy_d;
+      row_valid_q <= row_valid_d;
+      room_q <= room_d;
+      pace_q <= pace_d;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    row_q <= row_d;
+    first_q <= first_d;
+    groups_begun_q <= groups_begun_d;
+    weights_ready_q <= weights_ready_d;
+  end
+
+  // What travels with a word.
+  typedef struct packed {
+    logic first;
+    logic last;
+    logic group_last;  // the last word of a pass that uses its group
+    logic row_last;  // the last word of an output row
+    row_t rows_free;
+  } tag_t;
+  tag_t tag, op_tag;
+  assign tag = '{
+      first: output_first,
+      last: step_output,
+      group_last: step_output && last_column && row_q.pass_last,
+      row_last: step_row,
+      rows_free: row_q.rows_free
+  };
+
   conv_word_positions #(
     .InputLanes(InputLanes),
     .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats)
+    .LineBufferBeats(LineBufferBeats),
+    .TagWidth($bits(tag_t))
   ) u_word_positions (
     .clk_i,
     .rst_ni,
     .layer_i,
-    .layer_start_i(state_q == Idle),
-    .move_i(row_move),
-    .row_beat_i(row_beat),
-    .row_i(row),
+    .start_i,
     .issue_i(issue),
-    .step_segment_i(step_segment),
-    .step_kernel_row_i(step_kernel_row),
-    .step_output_i(step_output),
-    .step_column_i(step_column),
-    .step_pass_i(step_pass),
-    .first_i(first_word_q),
+    .word_first_i(first_q.word),
+    .segment_first_i(first_q.segment),
+    .kernel_row_first_i(first_q.kernel_row),
+    .group_first_i(first_q.group),
+    .column_first_i(first_q.column),
+    .pass_first_i(row_q.pass_first),
+    .row_beat_i(row_q.beat),
+    .row_i(row_q.row),
+    .tag_i(tag),
     .op_valid_o,
     .op_address_o,
     .op_offset_o,
     .op_row_valid_o,
     .op_weight_word_o,
-    .op_first_o,
-    .op_last_o
+    .tag_o(op_tag)
   );
+
+  assign op_first_o = op_valid_o && op_tag.first;
+  assign op_last_o = op_valid_o && op_tag.last;
+
+  // Rows are free when their last word is on its way to the line buffer, which reads it before the
+  // loader can write. Weights are read later.
+  row_t rows_free_d, rows_free_q;
+  logic [FreeDelay-1:0] free_q;
+  assign rows_free_o = rows_free_q;
+  assign group_free_o = free_q[FreeDelay-1];
+
+  always_comb begin
+    rows_free_d = rows_free_q;
+    if (op_valid_o && op_tag.row_last) rows_free_d = op_tag.rows_free;
+    if (start_i) rows_free_d = '0;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      rows_free_q <= '0;
+      free_q <= '0;
+    end else begin
+      rows_free_q <= rows_free_d;
+      free_q <= {free_q[FreeDelay-2:0], op_valid_o && op_tag.group_last};
+    end
+  end
 
 endmodule

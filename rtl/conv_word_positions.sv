@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Addresses of the words that the sequencer issues: byte in the line buffer, position in the input
-/// row for the padding, word in the weight ring.
+/// Addresses of the words that the sequencer issues: byte in the line buffer, byte in the input row
+/// for the padding, word in the weight ring.
 ///
-/// Every loop keeps the position of its current iteration; when it steps, the inner ones start
-/// from there. Only additions, one per loop. Three cycles from `issue_i` to op_*.
+/// A pipeline with a stage per loop, outermost first: each keeps the position of its loop, and
+/// begins anew from the stage before when that loop begins. So a stage is one addition, and a word
+/// can be issued in every cycle; it leaves five cycles later. `tag_i` travels with it.
 module conv_word_positions
   import conv_pkg::*;
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
+  parameter int unsigned TagWidth = 1,
   localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes),
   localparam int unsigned PositionBits = $clog2(LineBufferBeats),
   localparam int unsigned WordBits = $clog2(WeightWords)
@@ -22,172 +24,138 @@ module conv_word_positions
   // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
   // verilator lint_on UNUSEDSIGNAL
-  input logic layer_start_i,
+  input logic start_i,
 
-  // An output row starts: its top kernel row.
-  input logic move_i,
+  // A word, which loops are at their first iteration with it, and its output row.
+  input logic issue_i,
+  input logic word_first_i,
+  input logic segment_first_i,
+  input logic kernel_row_first_i,
+  input logic group_first_i,
+  input logic column_first_i,
+  input logic pass_first_i,
   input logic [PositionBits-1:0] row_beat_i,
   input row_t row_i,
-
-  // A word is issued; the other strobes tell which loops step with it.
-  input logic issue_i,
-  input logic step_segment_i,
-  input logic step_kernel_row_i,
-  input logic step_output_i,
-  input logic step_column_i,
-  input logic step_pass_i,
-  input logic first_i,
+  input logic [TagWidth-1:0] tag_i,
 
   output logic op_valid_o,
   output logic [ByteBits-1:0] op_address_o,
   output offset_t op_offset_o,
   output logic op_row_valid_o,
   output logic [WordBits-1:0] op_weight_word_o,
-  output logic op_first_o,
-  output logic op_last_o
+  output logic [TagWidth-1:0] tag_o
 );
 
-  // Vertical: kernel row within the ring.
-  logic [PositionBits-1:0] top_beat_d, top_beat_q, beat_d, beat_q, beat_next;
-  row_t top_row_d, top_row_q, row_d, row_q;
-  // Horizontal: bytes from the start of the input row.
-  offset_t pixel_d, pixel_q, segment_d, segment_q, offset_d, offset_q;
-  offset_t pixel_next, segment_next;
-  // Weights.
-  logic [WordBits-1:0] pass_word_d, pass_word_q, word_d, word_q, word_next;
+  localparam int unsigned Latency = 5;
+
+  logic [Latency-1:0] valid_q;  // of the stages
+  assign op_valid_o = valid_q[Latency-1];
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) valid_q <= '0;
+    else valid_q <= {valid_q[Latency-2:0], issue_i};
+  end
+
+  conv_delay #(
+    .Width(TagWidth),
+    .Cycles(Latency)
+  ) u_tag (
+    .clk_i,
+    .data_i(tag_i),
+    .data_o(tag_o)
+  );
+
+  // Stage 1: what begins with this word.
+  logic segment_new_q, segment_new_q2, segment_new_q3;
+  logic segment_first_q, segment_first_q2;
+  logic kernel_row_new_q, kernel_row_first_q;
+  logic pixel_new_q, column_first_q, pass_new_q;
+  logic [PositionBits-1:0] row_beat_q;
+  row_t row_q;
+
+  always_ff @(posedge clk_i) begin
+    segment_new_q <= word_first_i;
+    segment_first_q <= segment_first_i;
+    kernel_row_new_q <= word_first_i && segment_first_i;
+    kernel_row_first_q <= kernel_row_first_i;
+    pixel_new_q <= word_first_i && segment_first_i && kernel_row_first_i && group_first_i;
+    column_first_q <= column_first_i;
+    pass_new_q <= pass_first_i && column_first_i;
+    row_beat_q <= row_beat_i;
+    row_q <= row_i;
+  end
+
+  // Stage 2: column, kernel row, weight word.
+  offset_t pixel_q2;
+  logic [PositionBits-1:0] beat_q2, beat_next;
+  row_t row_q2;
+  logic [WordBits-1:0] word_q2, word_next, pass_word_q2;
 
   conv_ring_add #(
     .Width(PositionBits)
   ) u_kernel_row_step (
-    .position_i(beat_q),
+    .clk_i,
+    .position_i(beat_q2),
     .step_i(layer_i.kernel_row_step[PositionBits:0]),
     .ring_i(layer_i.ring_beats[PositionBits:0]),
     .position_o(beat_next)
   );
-  assign pixel_next = pixel_q + layer_i.pixel_step;
-  assign segment_next = segment_q + layer_i.segment_step;
-  assign word_next = word_q == WordBits'(WeightWords - 1) ? '0 : word_q + WordBits'(1);
-
-  always_comb begin
-    top_beat_d = top_beat_q;
-    top_row_d = top_row_q;
-    beat_d = beat_q;
-    row_d = row_q;
-    if (step_kernel_row_i) begin
-      beat_d = beat_next;
-      row_d = row_q + row_t'({2'b00, layer_i.dilation_height});
-    end
-    if (step_output_i) begin
-      beat_d = top_beat_q;
-      row_d = top_row_q;
-    end
-    if (move_i) begin
-      top_beat_d = row_beat_i;
-      top_row_d = row_i;
-      beat_d = row_beat_i;
-      row_d = row_i;
-    end
-
-    pixel_d = pixel_q;
-    segment_d = segment_q;
-    offset_d = offset_q;
-    if (issue_i) offset_d = offset_q + offset_t'(InputLanes);
-    if (step_segment_i) begin
-      segment_d = segment_next;
-      offset_d = segment_next;
-    end
-    if (step_kernel_row_i) begin
-      segment_d = pixel_q;
-      offset_d = pixel_q;
-    end
-    if (step_column_i) begin
-      pixel_d = pixel_next;
-      segment_d = pixel_next;
-      offset_d = pixel_next;
-    end
-    if (move_i) begin
-      pixel_d = -layer_i.pad_left_bytes;
-      segment_d = -layer_i.pad_left_bytes;
-      offset_d = -layer_i.pad_left_bytes;
-    end
-
-    pass_word_d = pass_word_q;
-    word_d = word_q;
-    if (issue_i) word_d = word_next;
-    if (step_column_i) word_d = pass_word_q;
-    if (step_pass_i) begin
-      pass_word_d = word_next;
-      word_d = word_next;
-    end
-    if (layer_start_i) begin
-      pass_word_d = '0;
-      word_d = '0;
-    end
-  end
+  assign word_next = word_q2 == WordBits'(WeightWords - 1) ? '0 : word_q2 + WordBits'(1);
 
   always_ff @(posedge clk_i) begin
-    top_beat_q <= top_beat_d;
-    top_row_q <= top_row_d;
-    beat_q <= beat_d;
-    row_q <= row_d;
-    pixel_q <= pixel_d;
-    segment_q <= segment_d;
-    offset_q <= offset_d;
-    pass_word_q <= pass_word_d;
-    word_q <= word_d;
-  end
-
-  // Issued word, then its place in the row, then its address.
-  typedef struct packed {
-    offset_t offset;
-    logic [WordBits-1:0] weight_word;
-    logic first;
-    logic last;
-  } op_t;
-  logic valid_q, valid_q2, valid_q3;
-  op_t op_q, op_q2, op_q3;
-  logic [PositionBits-1:0] op_beat_q;
-  row_t op_row_q;
-  logic row_valid_q2, row_valid_q3;
-  logic [ByteBits-1:0] row_byte_q2, address_q3;
-
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_q <= 1'b0;
-      valid_q2 <= 1'b0;
-      valid_q3 <= 1'b0;
-    end else begin
-      valid_q <= issue_i;
-      valid_q2 <= valid_q;
-      valid_q3 <= valid_q2;
+    if (valid_q[0]) begin
+      if (pixel_new_q) begin
+        pixel_q2 <= column_first_q ? -layer_i.pad_left_bytes : pixel_q2 + layer_i.pixel_step;
+      end
+      if (kernel_row_new_q) begin
+        beat_q2 <= kernel_row_first_q ? row_beat_q : beat_next;
+        row_q2 <= kernel_row_first_q ? row_q
+                                     : row_q2 + row_t'({2'b0, layer_i.dilation_height});
+      end
+      // All pixels of a pass use the same words; the next pass follows them in the ring.
+      word_q2 <= pixel_new_q && !pass_new_q ? pass_word_q2 : word_next;
+      if (pixel_new_q && pass_new_q) pass_word_q2 <= word_next;
     end
+    if (start_i) word_q2 <= WordBits'(WeightWords - 1);
   end
+
+  // Stage 3: segment.
+  offset_t segment_q3;
+  logic [ByteBits-1:0] row_byte_q3, row_byte_q4;
+  logic row_valid_q3, row_valid_q4, row_valid_q5;
+  logic [WordBits-1:0] word_q3, word_q4, word_q5;
 
   always_ff @(posedge clk_i) begin
-    op_q <= '{
-        offset: offset_q,
-        weight_word: word_q,
-        first: issue_i && first_i,
-        last: step_output_i
-    };
-    op_beat_q <= beat_q;
-    op_row_q <= row_q;
-
-    op_q2 <= op_q;
-    row_byte_q2 <= {op_beat_q, layer_i.input_align};
-    row_valid_q2 <= op_row_q >= 0 && op_row_q < row_t'({2'b00, layer_i.input_height});
-
-    op_q3 <= op_q2;
-    row_valid_q3 <= row_valid_q2;
-    address_q3 <= row_byte_q2 + ByteBits'(op_q2.offset);
+    segment_new_q2 <= segment_new_q;
+    segment_first_q2 <= segment_first_q;
+    if (valid_q[1] && segment_new_q2) begin
+      segment_q3 <= segment_first_q2 ? pixel_q2 : segment_q3 + layer_i.segment_step;
+    end
+    row_byte_q3 <= {beat_q2, layer_i.input_align};
+    row_valid_q3 <= row_q2 >= 0 && row_q2 < row_t'({2'b0, layer_i.input_height});
+    word_q3 <= word_q2;
   end
 
-  assign op_valid_o = valid_q3;
-  assign op_address_o = address_q3;
-  assign op_offset_o = op_q3.offset;
-  assign op_row_valid_o = row_valid_q3;
-  assign op_weight_word_o = op_q3.weight_word;
-  assign op_first_o = op_q3.first;
-  assign op_last_o = op_q3.last;
+  // Stages 4 and 5: word, address.
+  offset_t offset_q4, offset_q5;
+  logic [ByteBits-1:0] address_q5;
+
+  always_ff @(posedge clk_i) begin
+    segment_new_q3 <= segment_new_q2;
+    if (valid_q[2]) offset_q4 <= segment_new_q3 ? segment_q3 : offset_q4 + offset_t'(InputLanes);
+    row_byte_q4 <= row_byte_q3;
+    row_valid_q4 <= row_valid_q3;
+    word_q4 <= word_q3;
+
+    address_q5 <= row_byte_q4 + ByteBits'(offset_q4);
+    offset_q5 <= offset_q4;
+    row_valid_q5 <= row_valid_q4;
+    word_q5 <= word_q4;
+  end
+
+  assign op_address_o = address_q5;
+  assign op_offset_o = offset_q5;
+  assign op_row_valid_o = row_valid_q5;
+  assign op_weight_word_o = word_q5;
 
 endmodule
