@@ -427,11 +427,17 @@ def test_waiting_channel_must_not_change(harness: Make, channel: str, drop: bool
     assert f"{names[channel]} channel changed while it waited" in h.violation
 
 
-@pytest.mark.parametrize(("beats", "last_at"), [(4, 2), (4, None)])
-def test_wlast_position(harness: Make, beats: int, last_at: int | None) -> None:
+@pytest.mark.parametrize(
+    ("last_at", "message"),
+    [
+        ({2, 3}, "WLAST is 1 at beat 3 of 4"),
+        (set(), "WLAST is 0 at beat 4 of 4"),
+    ],
+)
+def test_wlast_position(harness: Make, last_at: set[int], message: str) -> None:
     h = harness(IDEAL)
     port = h.ports[0]
-    port.writes.append((BASE, beats))
-    port.data.extend((0, 0xFF, i == last_at) for i in range(beats))
+    port.writes.append((BASE, 4))
+    port.data.extend((0, 0xFF, i in last_at) for i in range(4))
     h.run(20)
-    assert "WLAST is " in h.violation
+    assert message in h.violation
