@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # cocotb benches of one module: make sim MODULE=conv_fifo WAVES=1
 MODULE ?= conv_axi
 
-.PHONY: help setup demo test test-slow lint format regs sim bench resources clean
+.PHONY: help setup demo test test-slow lint format regs sim hls bench resources clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ regs: ## write the files generated from rtl/regs/interface.toml
 sim: $(STAMP) ## cocotb bench of one module: MODULE=conv_fifo WAVES=1
 	@WAVES=$(WAVES) $(BIN)/python -m pytest -q -rA tests/test_rtl.py -k '$(MODULE)-'
 	@test -z "$(WAVES)" || ls build/sim/$(MODULE)-*-waves/dump.vcd
+
+hls: $(STAMP) ## HLS core: C simulation, synthesis, co-simulation, IP (needs Vitis)
+	@PYTHON=$(CURDIR)/$(BIN)/python sh hls/vitis.sh
 
 bench: $(STAMP) ## cycles and utilisation of layer shapes on the virtual board (simulated)
 	@$(BIN)/python -m lineconv.bench
