@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every exception that lineconv raises on purpose.
+"""The exceptions of lineconv; devices derive their own from `DeviceError` where they need to.
 
 `InvalidInputError` means the caller passed something that cannot work and nothing was started;
 `DeviceError` means a device was asked to work and did not finish.

@@ -32,7 +32,8 @@ class Array:
         input_lanes: input bytes multiplied per cycle.
         output_lanes: output channels computed together (one group), a multiple of 8.
         weight_words: depth of the weight buffer, in words of input_lanes x output_lanes bytes.
-        line_buffer_beats: capacity of the line buffer, in beats of 8 bytes.
+        line_buffer_beats: capacity of the line buffer, in beats of 8 bytes; the RTL needs a power
+            of two.
 
     Raises:
         InvalidInputError: a size is out of range.
