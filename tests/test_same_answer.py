@@ -26,7 +26,7 @@ from lineconv.presets import PRESETS, MemoryModel
 from lineconv.virtual_board import VirtualBoard
 
 MEMORY_BYTES = 16 << 20
-FEW, MANY = 60, 2000
+FEW, MANY = 300, 2000
 
 
 @dataclass(frozen=True)
