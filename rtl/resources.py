@@ -112,18 +112,23 @@ def main() -> None:
     print(f"{options.top}, preset {options.preset}; yosys takes several minutes ...", flush=True)
     cells = synthesise(options.top, {**array.rtl_parameters, "UsePrimitive": 1})
     top = next(name for name in cells if name.split("$")[0] == options.top)
-    used = instances(cells, top)
-    rows = {name: {**totals(cells, name), "instances": used[name]} for name in used}
-    print(f"{'module':<44}{'count':>6}" + "".join(f"{kind:>9}" for kind in KINDS))
-    for name in sorted(rows, key=lambda n: -rows[n]["LUT"]):
-        row = rows[name]
-        print(f"{name[:43]:<44}{row['instances']:>6}", end="")
-        print("".join(f"{row[kind]:>9g}" for kind in KINDS))
+    rows: dict[str, dict[str, float]] = {}
+    # Yosys makes a module of every instance: name$path.
+    for instance, count in instances(cells, top).items():
+        row = rows.setdefault(instance.split("$")[0], dict.fromkeys(("count", *KINDS), 0.0))
+        row["count"] += count
+        for kind, amount in totals(cells, instance).items():
+            row[kind] += count * amount
+    print("All instances of a module together, with what is inside them:")
+    print(f"{'module':<24}" + "".join(f"{kind:>9}" for kind in ("count", *KINDS)))
+    for name, row in sorted(rows.items(), key=lambda item: -item[1]["LUT"]):
+        print(f"{name:<24}" + "".join(f"{value:>9g}" for value in row.values()))
     chip = CHIPS[options.chip]
-    print(f"{options.chip:<50}" + "".join(f"{chip[kind]:>9g}" for kind in KINDS))
-    print(f"{'used':<50}" + "".join(f"{rows[top][k] / chip[k]:>9.0%}" for k in KINDS))
+    print(f"{options.chip:<33}" + "".join(f"{chip[kind]:>9g}" for kind in KINDS))
+    share = [rows[options.top][kind] / chip[kind] for kind in KINDS]
+    print(f"{'used':<33}" + "".join(f"{part:>9.0%}" for part in share))
     if options.json:
-        options.json.write_text(json.dumps({"top": top, "modules": rows}, indent=2))
+        options.json.write_text(json.dumps({"top": options.top, "modules": rows}, indent=2))
 
 
 if __name__ == "__main__":
