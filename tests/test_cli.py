@@ -124,12 +124,23 @@ def test_wrong_option(files: Path, option: str, capsys: pytest.CaptureFixture[st
     assert option.split()[-1] in capsys.readouterr().err
 
 
-def test_failing_device_is_exit_code_1(
-    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (lineconv.errors.RunTimeoutError("sim:tiny: did not finish"), 1),
+        (lineconv.errors.BitstreamMismatchError("MAGIC reads 0x00000000"), 2),
+    ],
+)
+def test_device_that_cannot_be_used(
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    code: int,
 ) -> None:
     def fail(device: Any) -> Any:
-        raise lineconv.errors.RunTimeoutError("sim:tiny: did not finish")
+        raise error
 
     monkeypatch.setattr(lineconv, "open", fail)
-    assert main(CONV.split()) == 1
-    assert capsys.readouterr().err == "lineconv conv: sim:tiny: did not finish\n"
+    assert main(CONV.split()) == code
+    assert capsys.readouterr().err == f"lineconv conv: {error}\n"

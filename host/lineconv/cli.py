@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Command line: `lineconv devices | filter | conv`.
 
-Bad input ends in one line on stderr and exit code 2; a device that fails in exit code 1.
+Bad input, a foreign bitstream included, ends in one line on stderr and exit code 2; a device that
+fails in exit code 1.
 """
 
 from __future__ import annotations

@@ -34,8 +34,11 @@ class DeviceError(LineconvError, RuntimeError):
     """A device failed while it was used."""
 
 
-class BitstreamMismatchError(DeviceError):
-    """The hardware identifies itself as something this package cannot drive."""
+class BitstreamMismatchError(DeviceError, InvalidInputError):
+    """The hardware identifies itself as something this package cannot drive.
+
+    It is wrong input as well: whoever named the bitstream has to name another.
+    """
 
 
 class RunTimeoutError(DeviceError, TimeoutError):
