@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one shared bench: clock, reset, seeds, stall patterns, valid/ready streams.
+"""The one shared bench: parameters, clock, reset, seeds, stall patterns, valid/ready streams.
 
 Every module uses the ports clk_i and rst_ni; signals are driven right after a rising edge and
 sampled right before the next one, as registers do.
@@ -7,6 +7,7 @@ sampled right before the next one, as registers do.
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
 import random
@@ -18,8 +19,26 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from lineconv.presets import Array
+
 # Probability of a stall per cycle on (source, sink): a test axis of every streaming bench.
 STALLS = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.5, 0.5), (0.9, 0.1), (0.1, 0.9)]
+
+
+def parameters(configurations: list[dict[str, int]]) -> dict[str, int]:
+    """The RTL parameters of this build; without a build, those of the first configuration."""
+    chosen: dict[str, int] = ast.literal_eval(os.environ.get("PARAMETERS", repr(configurations[0])))
+    return chosen
+
+
+def engine_array(parameters: dict[str, int]) -> Array:
+    """The array that the RTL parameters of a build describe."""
+    return Array(
+        parameters["InputLanes"],
+        parameters["OutputLanes"],
+        parameters["WeightWords"],
+        parameters["LineBufferBeats"],
+    )
 
 
 def seeded(name: str) -> np.random.Generator:

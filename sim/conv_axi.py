@@ -7,9 +7,7 @@ beside the result is found as well.
 
 from __future__ import annotations
 
-import ast
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +18,8 @@ from cocotb.triggers import ClockCycles, First, RisingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 
 import work
-from bench import seeded, stalls
+from bench import engine_array, parameters, seeded, stalls
 from lineconv import regs
-from lineconv.presets import Array
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
 
 CONFIGURATIONS = [
@@ -31,13 +28,7 @@ CONFIGURATIONS = [
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 512},
 ]
 
-_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
-ARRAY = Array(
-    _PARAMETERS["InputLanes"],
-    _PARAMETERS["OutputLanes"],
-    _PARAMETERS["WeightWords"],
-    _PARAMETERS["LineBufferBeats"],
-)
+ARRAY = engine_array(parameters(CONFIGURATIONS))
 BASE = 0x1000_0000
 SIZE = 1 << 20
 START, AUTO_RESTART = 1, 1 << 7

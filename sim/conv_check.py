@@ -8,21 +8,18 @@ exactly.
 
 from __future__ import annotations
 
-import ast
-import os
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from bench import cycles, seeded, start
-from layer import FIELDS, unpack_layer
+from bench import cycles, engine_array, parameters, seeded, start
+from layer import FIELDS, derive, element_bytes, unpack_layer
 from lineconv import checker
 from lineconv.checker import Window
 from lineconv.packing import ceil_div
-from lineconv.presets import Array
-from lineconv.regs import DESCRIPTOR, Error, Kind, OutputType
+from lineconv.regs import DESCRIPTOR, Error, Kind
 
 CONFIGURATIONS = [
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
@@ -40,49 +37,7 @@ INPUTS = [  # (name, lowest, highest value) of the fields that the engine reads
 MOVED = [*INPUTS, ("window_base", 0, (1 << 64) - 1), ("window_last", 0, (1 << 64) - 1)]
 
 
-_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
-ARRAY = Array(
-    _PARAMETERS["InputLanes"],
-    _PARAMETERS["OutputLanes"],
-    _PARAMETERS["WeightWords"],
-    _PARAMETERS["LineBufferBeats"],
-)
-
-
-def element_bytes(d: Descriptor) -> int:
-    return 4 if d["output_type"] == OutputType.INT32 else 1
-
-
-def derive(d: Descriptor) -> Descriptor:
-    """layer_t of a descriptor, computed for bad ones as far as it can be."""
-    flattened = d["kernel_width"] == 1 or (
-        d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
-    )
-    segments = 1 if flattened else d["kernel_width"]
-    row_bytes = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    row_beats = ceil_div(d["input_address"] % 8 + row_bytes, 8)
-    groups = ceil_div(d["output_channels"], ARRAY.output_lanes)
-    copied = {name: d[name] for name, _ in FIELDS if name in d}
-    return copied | {
-        "input_address": d["input_address"] // 8 * 8,
-        "input_align": d["input_address"] % 8,
-        "input_unsigned": d["flags"] & 1,
-        "row_bytes": row_bytes,
-        "row_beats": row_beats,
-        "ring_beats": d["row_slots"] * row_beats,
-        "segments": segments,
-        "kernel_row_step": d["dilation_height"] * row_beats,
-        "segment_step": d["dilation_width"] * d["input_pixel_stride"],
-        "output_row_step": d["stride_height"] * row_beats,
-        "pixel_step": d["stride_width"] * d["input_pixel_stride"],
-        "pad_left_bytes": d["pad_left"] * d["input_pixel_stride"],
-        "pad_top_step": d["pad_top"] * row_beats,
-        "group_words": d["kernel_height"] * segments * d["segment_words"],
-        "groups": groups,
-        "output_row_bytes": (d["output_width"] - 1) * d["output_pixel_stride"]
-        + d["output_channels"] * element_bytes(d),
-        "passes": ceil_div(groups, max(d["groups_per_pass"], 1)),
-    }
+ARRAY = engine_array(parameters(CONFIGURATIONS))
 
 
 def check(d: Descriptor) -> Error:
@@ -211,7 +166,7 @@ class Tester:
             f"{Error(int(dut.error_o.value)).name} instead of {code.name}: {d}"
         )
         if code is Error.OK:
-            got, expected = unpack_layer(int(dut.layer_o.value)), derive(d)
+            got, expected = unpack_layer(int(dut.layer_o.value)), derive(d, ARRAY)
             for name, bits in FIELDS:
                 assert got[name] == expected[name] & ((1 << bits) - 1), (
                     f"{name} is {got[name]} instead of {expected[name]}: {d}"

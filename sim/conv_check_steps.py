@@ -13,7 +13,8 @@ import cocotb
 from cocotb.triggers import Timer
 
 from bench import seeded
-from conv_check import ARRAY, MOVED, Descriptor, check, derive, draw, edges, packed
+from conv_check import ARRAY, MOVED, Descriptor, check, draw, edges, packed
+from layer import derive
 from lineconv.packing import ceil_div
 from lineconv.regs import Error
 
@@ -57,7 +58,7 @@ def unpack(value: int, members: list[tuple[str, int]]) -> dict[str, int]:
 
 def sums(d: Descriptor) -> dict[str, int]:
     """derived_t of a legal descriptor."""
-    layer = derive(d)
+    layer = derive(d, ARRAY)
     segment_bytes = d["input_channels"] * (d["kernel_width"] if layer["segments"] == 1 else 1)
     word_bytes = ARRAY.input_lanes * ARRAY.output_lanes
     all_sums = layer | {

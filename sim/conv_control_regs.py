@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +19,14 @@ from cocotbext.axi.axil_channels import (
 )
 
 from axi_memory import Channel
-from bench import Sink, Source, cycles, seeded, stalls, start
+from bench import Sink, Source, cycles, parameters, seeded, stalls, start
 from lineconv import regs
 
 CONFIGURATIONS = [
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
     {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 
 AP_START, AP_DONE, AP_IDLE, AP_READY, AUTO_RESTART, INTERRUPT = (
     1 << bit for bit in (0, 1, 2, 3, 7, 9)

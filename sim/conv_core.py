@@ -6,8 +6,6 @@ What can go wrong on the buses is the business of conv_axi's bench; this one hol
 
 from __future__ import annotations
 
-import ast
-import os
 from typing import Any
 
 import cocotb
@@ -16,20 +14,13 @@ from cocotb.triggers import RisingEdge
 
 import work
 from axi_memory import Behaviour, ReadMemory, WriteMemory
-from bench import seeded, start
-from lineconv.presets import Array
+from bench import engine_array, parameters, seeded, start
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
 
 CONFIGURATIONS = [
     {"InputLanes": 4, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 256},
 ]
-_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
-ARRAY = Array(
-    _PARAMETERS["InputLanes"],
-    _PARAMETERS["OutputLanes"],
-    _PARAMETERS["WeightWords"],
-    _PARAMETERS["LineBufferBeats"],
-)
+ARRAY = engine_array(parameters(CONFIGURATIONS))
 SIZE = 1 << 18
 OUTSTANDING = 8  # what the masters are built for
 LIMIT = 100_000  # cycles of a run

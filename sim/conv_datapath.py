@@ -7,8 +7,6 @@ compared with golden.
 
 from __future__ import annotations
 
-import ast
-import os
 from collections import deque
 from typing import Any
 
@@ -17,60 +15,18 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
 import work
-from bench import seeded, stalls, start
-from layer import FIELDS, pack_layer
-from lineconv.packing import ceil_div
-from lineconv.presets import Array
-from lineconv.regs import OutputType
+from bench import engine_array, parameters, seeded, stalls, start
+from layer import derive, pack_layer
 
 CONFIGURATIONS = [
     {"InputLanes": 4, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 256},
 ]
-_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
-ARRAY = Array(
-    _PARAMETERS["InputLanes"],
-    _PARAMETERS["OutputLanes"],
-    _PARAMETERS["WeightWords"],
-    _PARAMETERS["LineBufferBeats"],
-)
+ARRAY = engine_array(parameters(CONFIGURATIONS))
 SIZE = 1 << 17
 LIMIT = 50_000  # cycles of a layer
 STAGES = 4
 INPUTS = ["start_i", "layer_i", "run_ready_i", "data_ready_i"]
 SOURCES = [f"{name}_{port}_i" for name in ("row", "weight") for port in ("req_ready", "data_valid")]
-
-
-def layer_fields(d: Any) -> dict[str, int]:
-    """layer_t of a good descriptor."""
-    names = d.dtype.names or ()
-    v = {name: int(d[name]) for name in names}
-    dense = v["dilation_width"] == 1 and v["input_pixel_stride"] == v["input_channels"]
-    segments = 1 if v["kernel_width"] == 1 or dense else v["kernel_width"]
-    row_bytes = (v["input_width"] - 1) * v["input_pixel_stride"] + v["input_channels"]
-    row_beats = ceil_div(v["input_address"] % 8 + row_bytes, 8)
-    groups = ceil_div(v["output_channels"], ARRAY.output_lanes)
-    element = 4 if v["output_type"] == OutputType.INT32 else 1
-    pixel_bytes = v["output_channels"] * element
-    return {name: v[name] for name, _ in FIELDS if name in v} | {
-        "input_address": v["input_address"] // 8 * 8,
-        "input_align": v["input_address"] % 8,
-        "input_unsigned": v["flags"],
-        "row_bytes": row_bytes,
-        "row_beats": row_beats,
-        "ring_beats": v["row_slots"] * row_beats,
-        "segments": segments,
-        # A kernel of one row never steps; its dilation may be anything.
-        "kernel_row_step": v["dilation_height"] * row_beats % (1 << 24),
-        "segment_step": v["dilation_width"] * v["input_pixel_stride"],
-        "output_row_step": v["stride_height"] * row_beats,
-        "pixel_step": v["stride_width"] * v["input_pixel_stride"],
-        "pad_left_bytes": v["pad_left"] * v["input_pixel_stride"],
-        "pad_top_step": v["pad_top"] * row_beats,
-        "group_words": v["kernel_height"] * segments * v["segment_words"],
-        "groups": groups,
-        "passes": ceil_div(groups, v["groups_per_pass"]),
-        "output_row_bytes": (v["output_width"] - 1) * v["output_pixel_stride"] + pixel_bytes,
-    }
 
 
 class Memory:
@@ -136,7 +92,8 @@ async def random_layers(dut: Any, stall: float) -> None:
         layer = work.draw(rng, ARRAY, 800)
         expected = memory.data.copy()
         descriptor, _ = layer.place(memory.data, 0, 0, expected)
-        dut.layer_i.value = pack_layer(**layer_fields(descriptor))
+        fields = {name: int(descriptor[name]) for name in descriptor.dtype.names}
+        dut.layer_i.value = pack_layer(**derive(fields, ARRAY))
         # As conv_program does: a layer does not see the remains of another.
         dut.rst_ni.value = 0
         await RisingEdge(dut.clk_i)

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded
+from bench import parameters, seeded
 
 CONFIGURATIONS = [{"Width": 1, "Cycles": 1}, {"Width": 9, "Cycles": 5}]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 CYCLES = PARAMETERS["Cycles"]
 
 

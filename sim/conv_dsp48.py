@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
@@ -12,13 +10,13 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded
+from bench import cycles, parameters, seeded
 
 CONFIGURATIONS = [
     {"Head": 1, "Tail": 0},
     {"Head": 0, "Tail": 1},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 WORDS = 4000
 
 

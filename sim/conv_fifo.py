@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
+from bench import STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
 
 CONFIGURATIONS = [
     {"Width": 8, "Depth": 2},
     {"Width": 1, "Depth": 7},
     {"Width": 72, "Depth": 16},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 WIDTH, DEPTH = PARAMETERS["Width"], PARAMETERS["Depth"]
 
 

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import ast
-import os
 from typing import Any
 
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded, start
+from bench import parameters, seeded, start
 from lineconv.packing import ceil_div
 
 CONFIGURATIONS = [{"OutputLanes": 8}, {"OutputLanes": 16}, {"OutputLanes": 24}]
-_PARAMETERS = ast.literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 LANES = _PARAMETERS["OutputLanes"]
 
 

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from ast import literal_eval
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded
+from bench import parameters, seeded
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "LineBufferBeats": 16},
@@ -24,7 +22,7 @@ CONFIGURATIONS = [
     {"InputLanes": 26, "LineBufferBeats": 16384},
     {"InputLanes": 32, "LineBufferBeats": 16},
 ]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 LANES, BEATS = _PARAMETERS["InputLanes"], _PARAMETERS["LineBufferBeats"]
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _LATENCY = re.search(r"LineBufferLatency = (\d+);", _PACKAGE.read_text())

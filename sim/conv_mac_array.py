@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections import deque
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import ReadOnly, RisingEdge, Timer
 
-from bench import seeded, start
+from bench import parameters, seeded, start
 from mac import KINDS, Geometry, Int8, draw
 
 CONFIGURATIONS = [
@@ -25,7 +23,7 @@ CONFIGURATIONS = [
     {"InputLanes": 16, "OutputLanes": 8, "WeightWords": 32},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 INPUTS, OUTPUTS = PARAMETERS["InputLanes"], PARAMETERS["OutputLanes"]
 WORDS = PARAMETERS["WeightWords"]
 SLICES = OUTPUTS // 8

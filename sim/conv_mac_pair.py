@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
@@ -13,7 +11,7 @@ import numpy.typing as npt
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge, Timer
 
-from bench import seeded
+from bench import parameters, seeded
 from mac import MIXES, Bool, Geometry, Int8, accumulate, draw
 
 CONFIGURATIONS = [
@@ -27,7 +25,7 @@ CONFIGURATIONS = [
     {"InputLanes": 26},
     {"InputLanes": 32},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 LANES = PARAMETERS["InputLanes"]
 GEOMETRY = Geometry(LANES)
 

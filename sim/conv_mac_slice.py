@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, start
+from bench import cycles, parameters, seeded, start
 from mac import KINDS, Geometry, accumulate, draw
 
 CONFIGURATIONS = [
@@ -19,7 +17,7 @@ CONFIGURATIONS = [
     {"InputLanes": 7, "WeightWords": 16, "ColumnBits": 4, "FirstColumn": 7},
     {"InputLanes": 26, "WeightWords": 32, "ColumnBits": 6, "FirstColumn": 26},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 LANES, WORDS = PARAMETERS["InputLanes"], PARAMETERS["WeightWords"]
 FIRST_COLUMN = PARAMETERS["FirstColumn"]
 GEOMETRY = Geometry(LANES)

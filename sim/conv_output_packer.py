@@ -6,8 +6,6 @@ Slices carry random values in the lanes beyond the last channel, which must not 
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import RisingEdge
 
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
+from bench import STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
 from layer import pack_layer
 from lineconv.regs import OutputType
 
 CONFIGURATIONS = [{"OutputLanes": 8}, {"OutputLanes": 16}, {"OutputLanes": 24}, {"OutputLanes": 32}]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 OUTPUT_LANES: int = PARAMETERS["OutputLanes"]
 SLICE_LANES = BEAT_BYTES = 8
 CHANNELS = [1, 2, 3, 7, 8, 9, 11, 13, 16, 17, 24, 31, 32, 64, 255]

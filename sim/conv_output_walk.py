@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +10,10 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, start
+from bench import cycles, parameters, seeded, start
 
 CONFIGURATIONS = [{"NumSlices": 1}, {"NumSlices": 2}, {"NumSlices": 3}]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 NUM_SLICES = PARAMETERS["NumSlices"]
 
 SIZES = ["output_height", "output_width", "groups", "groups_per_pass"]

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
@@ -12,10 +10,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded
+from bench import parameters, seeded
 
 CONFIGURATIONS = [{"Entries": 2}, {"Entries": 48}]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 ENTRIES = PARAMETERS["Entries"]
 
 LANES, LATENCY = 8, 2

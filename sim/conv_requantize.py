@@ -7,8 +7,6 @@ The parameter ring is smaller than the layer in most tests and written as early 
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import RisingEdge
 
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
+from bench import STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
 from layer import pack_layer
 from lineconv.regs import OutputType, Overflow, Rounding
 from requantize_vectors import Format, Int32Array, Uint32Array, hard_layer
@@ -28,7 +26,7 @@ CONFIGURATIONS = [
     {"OutputLanes": 24, "WeightWords": 14},
     {"OutputLanes": 32, "WeightWords": 512},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 OUTPUT_LANES = PARAMETERS["OutputLanes"]
 SLICE_LANES = 8
 PARAMETER_GROUPS = PARAMETERS["WeightWords"] // (OUTPUT_LANES // SLICE_LANES)

@@ -6,8 +6,6 @@ What it writes is put into a ring of bytes, in which every row must be whole whe
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections import deque
 from typing import Any
 
@@ -15,13 +13,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded, stalls, start
+from bench import parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, draw, edge_layers
 from lineconv.presets import Array
 
 CONFIGURATIONS = [{"LineBufferBeats": 512}, {"LineBufferBeats": 16384}]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 BEATS = _PARAMETERS["LineBufferBeats"]
 ARRAY = Array(4, 8, 128, BEATS)
 STALLS = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.0, 0.0, 0.95), (0.9, 0.3, 0.5)]

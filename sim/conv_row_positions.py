@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +10,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import STALLS, seeded, stalls, start
+from bench import STALLS, parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, draw, edge_layers
 from lineconv.presets import Array
 
 CONFIGURATIONS = [{"LineBufferBeats": 256}, {"LineBufferBeats": 16384}]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = Array(4, 8, 128, _PARAMETERS["LineBufferBeats"])
 OUTPUTS = ["row_beat_o", "row_o", "groups_o", "pass_first_o", "pass_last_o", "layer_last_o"]
 

@@ -8,8 +8,6 @@ ends shows that the layer cannot deadlock; every word is checked to find its row
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,10 +17,9 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, stalls, start
+from bench import cycles, engine_array, parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, Word, draw, edge_layers
-from lineconv.presets import Array
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 64, "LineBufferBeats": 256},
@@ -30,13 +27,7 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 100, "LineBufferBeats": 1024},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
 ]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
-ARRAY = Array(
-    _PARAMETERS["InputLanes"],
-    _PARAMETERS["OutputLanes"],
-    _PARAMETERS["WeightWords"],
-    _PARAMETERS["LineBufferBeats"],
-)
+ARRAY = engine_array(parameters(CONFIGURATIONS))
 SLICES = ARRAY.num_slices
 RESULT_DEPTH = 64  # default of ResultDepth
 ARRAY_LATENCY = 20  # cycles from a word to its result

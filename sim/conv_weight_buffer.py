@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
@@ -12,14 +10,14 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded
+from bench import cycles, parameters, seeded
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "WeightWords": 2, "ColumnBits": 1, "FirstColumn": 0},
     {"InputLanes": 5, "WeightWords": 10, "ColumnBits": 4, "FirstColumn": 5},
     {"InputLanes": 26, "WeightWords": 512, "ColumnBits": 6, "FirstColumn": 26},
 ]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 LANES, WORDS = PARAMETERS["InputLanes"], PARAMETERS["WeightWords"]
 COLUMNS, FIRST = 1 << PARAMETERS["ColumnBits"], PARAMETERS["FirstColumn"]
 

@@ -7,8 +7,6 @@ counted and must stay until it is freed.
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections import deque
 from typing import Any
 
@@ -16,7 +14,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import seeded, stalls, start
+from bench import parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, draw, edge_layers
 from lineconv.presets import Array
@@ -27,7 +25,7 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 20},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64},
 ]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = Array(
     _PARAMETERS["InputLanes"], _PARAMETERS["OutputLanes"], _PARAMETERS["WeightWords"], 512
 )

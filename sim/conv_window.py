@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from ast import literal_eval
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, start
+from bench import cycles, parameters, seeded, start
 from layer import pack_layer
 
 CONFIGURATIONS = [
@@ -24,7 +22,7 @@ CONFIGURATIONS = [
     {"InputLanes": 26, "WeightWords": 512},
     {"InputLanes": 32, "WeightWords": 512},
 ]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 LANES, WORDS = _PARAMETERS["InputLanes"], _PARAMETERS["WeightWords"]
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _LATENCY = re.search(r"LineBufferLatency = (\d+);", _PACKAGE.read_text())

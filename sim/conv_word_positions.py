@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from collections import deque
 from collections.abc import Iterator
 from itertools import product
@@ -13,7 +11,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, start
+from bench import cycles, parameters, seeded, start
 from layer import pack_layer
 from layer_model import LayerModel, Word, draw, edge_layers
 from lineconv.presets import Array
@@ -23,7 +21,7 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "WeightWords": 100, "LineBufferBeats": 1024, "TagWidth": 20},
     {"InputLanes": 26, "WeightWords": 512, "LineBufferBeats": 16384, "TagWidth": 20},
 ]
-_PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+_PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = Array(
     _PARAMETERS["InputLanes"], 16, _PARAMETERS["WeightWords"], _PARAMETERS["LineBufferBeats"]
 )

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-from ast import literal_eval
 from typing import Any
 
 import cocotb
@@ -26,10 +24,10 @@ from axi_memory import (
     store,
     wait_idle,
 )
-from bench import Source, cycles, seeded, stalls, start
+from bench import Source, cycles, parameters, seeded, stalls, start
 
 CONFIGURATIONS = [{"MaxOutstanding": 8}, {"MaxOutstanding": 2}]
-PARAMETERS = literal_eval(os.environ.get("PARAMETERS", repr(CONFIGURATIONS[0])))
+PARAMETERS = parameters(CONFIGURATIONS)
 OUTSTANDING = PARAMETERS["MaxOutstanding"]
 MEMORY_BYTES = 4 * BOUNDARY
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packs `conv_pkg::layer_t` for benches of modules that take a layer on a port.
+"""`conv_pkg::layer_t` for benches: derived from a descriptor, packed for a port.
 
 The field list is read from rtl/conv_pkg.sv, so that a bench cannot drift from the hardware.
 """
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+
+from lineconv.packing import ceil_div
+from lineconv.presets import Array
+from lineconv.regs import OutputType
 
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _TYPE_BITS = {
@@ -64,3 +68,42 @@ def unpack_layer(packed: int) -> dict[str, int]:
         values[name] = packed & ((1 << bits) - 1)
         packed >>= bits
     return values
+
+
+def element_bytes(descriptor: dict[str, int]) -> int:
+    """Size of an output element."""
+    return 4 if descriptor["output_type"] == OutputType.INT32 else 1
+
+
+def derive(descriptor: dict[str, int], array: Array) -> dict[str, int]:
+    """layer_t of a descriptor, computed for bad ones as far as it can be."""
+    d = descriptor
+    flattened = d["kernel_width"] == 1 or (
+        d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
+    )
+    segments = 1 if flattened else d["kernel_width"]
+    row_bytes = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
+    row_beats = ceil_div(d["input_address"] % 8 + row_bytes, 8)
+    groups = ceil_div(d["output_channels"], array.output_lanes)
+    copied = {name: d[name] for name, _ in FIELDS if name in d}
+    return copied | {
+        "input_address": d["input_address"] // 8 * 8,
+        "input_align": d["input_address"] % 8,
+        "input_unsigned": d["flags"] & 1,
+        "row_bytes": row_bytes,
+        "row_beats": row_beats,
+        "ring_beats": d["row_slots"] * row_beats,
+        "segments": segments,
+        # Without a second kernel row the step is not used and may be beyond the type.
+        "kernel_row_step": d["dilation_height"] * row_beats % (1 << 24),
+        "segment_step": d["dilation_width"] * d["input_pixel_stride"],
+        "output_row_step": d["stride_height"] * row_beats,
+        "pixel_step": d["stride_width"] * d["input_pixel_stride"],
+        "pad_left_bytes": d["pad_left"] * d["input_pixel_stride"],
+        "pad_top_step": d["pad_top"] * row_beats,
+        "group_words": d["kernel_height"] * segments * d["segment_words"],
+        "groups": groups,
+        "output_row_bytes": (d["output_width"] - 1) * d["output_pixel_stride"]
+        + d["output_channels"] * element_bytes(d),
+        "passes": ceil_div(groups, max(d["groups_per_pass"], 1)),
+    }

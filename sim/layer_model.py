@@ -7,14 +7,17 @@ hardware adds up, so that both can only agree if both are right.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from layer import derive
 from lineconv.packing import BEAT_BYTES, ceil_div
 from lineconv.presets import Array
+from lineconv.regs import OutputType
 
 
 class Word(NamedTuple):
@@ -142,39 +145,11 @@ class LayerModel:
     @property
     def fields(self) -> dict[str, int]:
         """What the descriptor check derives: arguments of `pack_layer`."""
-        return {
-            "input_address": self.input_address // BEAT_BYTES * BEAT_BYTES,
-            "input_row_stride": self.input_row_stride,
-            "input_align": self.input_address % BEAT_BYTES,
-            "input_unsigned": self.input_unsigned,
-            "input_zero_point": self.input_zero_point,
-            "input_height": self.input_height,
-            "row_bytes": self.row_bytes,
-            "row_beats": self.row_beats,
-            "row_slots": self.row_slots,
-            "ring_beats": self.row_slots * self.row_beats,
-            "kernel_height": self.kernel_height,
-            "segments": self.segments,
-            "segment_words": self.segment_words,
-            "dilation_height": self.dilation_height,
-            # Without a second kernel row the step is not used and may be beyond the type.
-            "kernel_row_step": self.dilation_height * self.row_beats % (1 << 24),
-            "segment_step": self.dilation_width * self.input_pixel_stride,
-            "output_height": self.output_height,
-            "output_width": self.output_width,
-            "output_channels": self.output_channels,
-            "stride_height": self.stride_height,
-            "output_row_step": self.stride_height * self.row_beats,
-            "pixel_step": self.stride_width * self.input_pixel_stride,
-            "pad_left_bytes": self.pad_left * self.input_pixel_stride,
-            "pad_top": self.pad_top,
-            "pad_top_step": self.pad_top * self.row_beats,
-            "weights_address": self.weights_address,
-            "group_words": self.group_words,
-            "groups": self.groups,
-            "groups_per_pass": self.groups_per_pass,
-            "passes": self.passes,
-        }
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        array, flags = own.pop("array"), own.pop("input_unsigned")
+        # The output side of a layer does not matter to its walk.
+        output = {"output_type": OutputType.INT8, "output_pixel_stride": self.output_channels}
+        return derive(own | output | {"flags": flags, "segment_words": self.segment_words}, array)
 
     def pass_groups(self, number: int) -> range:
         """Groups of a pass."""
