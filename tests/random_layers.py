@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random convolutions and arrays, shared by the tests that compare something with golden."""
+"""Random convolutions and arrays, and bad descriptors, for all tests that run them somewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,19 @@ from lineconv.errors import InvalidLayerError
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
 from lineconv.presets import PRESETS, Array
 
-__all__ = ["Convolution", "arrays", "convolutions", "convolutions_on_arrays"]
+__all__ = ["BAD_FIELDS", "Convolution", "arrays", "convolutions", "convolutions_on_arrays"]
+
+# One wrong field of a descriptor of a small layer, and the code that the engine answers with.
+BAD_FIELDS = [
+    ("kind", 77, "BAD_KIND"),
+    ("flags", 0x80, "BAD_FORMAT"),
+    ("output_height", 99, "BAD_SHAPE"),
+    ("kernel_width", 0, "BAD_KERNEL"),
+    ("input_row_stride", 3, "BAD_STRIDE"),
+    ("row_slots", 1, "BAD_TILING"),
+    ("output_address", 0x1000, "BAD_ADDRESS"),
+    ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
+]
 
 
 @dataclass(frozen=True)

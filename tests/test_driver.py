@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from random_layers import Convolution, convolutions_on_arrays
+from random_layers import BAD_FIELDS, Convolution, convolutions_on_arrays
 
 import lineconv
-from lineconv import bus, errors, identity, regs
+from lineconv import bus, errors, regs
 from lineconv.driver import Accelerator
 from lineconv.errors import (
     BitstreamMismatchError,
@@ -222,19 +222,7 @@ class CorruptingBoard(ModelBoard):
         super().run()
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "name"),
-    [
-        ("kind", 77, "BAD_KIND"),
-        ("flags", 0x80, "BAD_FORMAT"),
-        ("output_height", 99, "BAD_SHAPE"),
-        ("kernel_width", 0, "BAD_KERNEL"),
-        ("input_row_stride", 3, "BAD_STRIDE"),
-        ("row_slots", 1, "BAD_TILING"),
-        ("output_address", 0x1000, "BAD_ADDRESS"),
-        ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value", "name"), BAD_FIELDS)
 def test_refused_program(field: str, value: int, name: str) -> None:
     board = CorruptingBoard(field, value)
     device = accelerator(board)
@@ -375,7 +363,7 @@ def test_nonsense_from_the_engine(values: dict[int, int], message: str) -> None:
 def test_constants_are_those_of_the_register_map() -> None:
     magic = re.search(r"^magic = (0x\w+)", INTERFACE.read_text(), re.MULTILINE)
     assert magic is not None
-    assert int(magic[1], 16) == identity.IDENTITY
+    assert int(magic[1], 16) == regs.IDENTITY
     control = next(register for register in regs.REGISTERS if register.offset == regs.CTRL)
     for field in control.fields:
         if field.name.startswith("AP_"):

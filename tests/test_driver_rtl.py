@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from random_layers import Convolution, convolutions
+from random_layers import BAD_FIELDS, Convolution, convolutions
 
 from lineconv import regs
 from lineconv.bus import AP_START
@@ -108,19 +108,7 @@ class CorruptingBoard:
         self._board.write(offset, value)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "name"),
-    [
-        ("kind", 77, "BAD_KIND"),
-        ("flags", 0x80, "BAD_FORMAT"),
-        ("output_height", 99, "BAD_SHAPE"),
-        ("kernel_width", 0, "BAD_KERNEL"),
-        ("input_row_stride", 3, "BAD_STRIDE"),
-        ("row_slots", 1, "BAD_TILING"),
-        ("output_address", 0x1000, "BAD_ADDRESS"),
-        ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value", "name"), BAD_FIELDS)
 def test_refused_program(board: VirtualBoard, field: str, value: int, name: str) -> None:
     device = drive(CorruptingBoard(board, field, value))
     with pytest.raises(ProgramError, match=f"descriptor 1: {name}"):

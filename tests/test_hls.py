@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from random_layers import Convolution, convolutions
+from random_layers import BAD_FIELDS, Convolution, convolutions
 
 from lineconv import hls_model, regs
 from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
@@ -19,12 +19,12 @@ from lineconv.driver import Accelerator
 from lineconv.errors import ProgramError
 from lineconv.executor import run_program
 from lineconv.hls_model import HlsBoard
-from lineconv.identity import IDENTITY
 from lineconv.model_board import ModelBoard
 from lineconv.packing import PARAMETER, ceil_div
 from lineconv.presets import PRESETS, Array
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, OutputType, Overflow, Rounding
 from lineconv.virtual_board import MissingToolError
+from lineconv.virtual_board.memory import DEFAULT_BASE_ADDRESS
 
 try:
     hls_model.library(PRESETS["tiny"].array)
@@ -39,7 +39,7 @@ ARRAYS = {
     "1x8": Array(input_lanes=1, output_lanes=8, weight_words=40, line_buffer_beats=33),
 }
 MEMORY_BYTES = 8 << 20
-BASE = hls_model.DEFAULT_BASE_ADDRESS
+BASE = DEFAULT_BASE_ADDRESS
 
 X = np.arange(-60, 60, dtype=np.int8).reshape(1, 4, 5, 6)
 W = np.arange(-54, 54, dtype=np.int8).reshape(3, 4, 3, 3)
@@ -313,19 +313,7 @@ class CorruptingBoard(HlsBoard):
         return self.memory[start : start + count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "name"),
-    [
-        ("kind", 77, "BAD_KIND"),
-        ("flags", 0x80, "BAD_FORMAT"),
-        ("output_height", 99, "BAD_SHAPE"),
-        ("kernel_width", 0, "BAD_KERNEL"),
-        ("input_row_stride", 3, "BAD_STRIDE"),
-        ("row_slots", 1, "BAD_TILING"),
-        ("output_address", 0x1000, "BAD_ADDRESS"),
-        ("input_address", 0x2_0000_0000, "BAD_ADDRESS"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value", "name"), BAD_FIELDS)
 def test_refused_descriptor(field: str, value: int, name: str) -> None:
     board = CorruptingBoard(TINY, MEMORY_BYTES)
     device = accelerator(board)
@@ -370,7 +358,7 @@ def test_identity_appears_with_the_first_run() -> None:
     board = HlsBoard(TINY, MEMORY_BYTES)
     assert board.read(regs.MAGIC) == 0
     assert accelerator(board).array == TINY
-    assert board.read(regs.MAGIC) == IDENTITY
+    assert board.read(regs.MAGIC) == regs.IDENTITY
     assert board.read(regs.CYCLES_1) == board.read(regs.CYCLES_2) == 0
 
 

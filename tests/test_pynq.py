@@ -29,7 +29,6 @@ from lineconv.errors import (
     RunTimeoutError,
     UnknownDeviceError,
 )
-from lineconv.identity import IDENTITY
 from lineconv.model_board import ModelBoard, ModelBuffer
 from lineconv.presets import PRESETS
 from lineconv.virtual_board import toolchain
@@ -139,7 +138,7 @@ def test_zynqmp(tmp_path: Path) -> None:
 def test_register_map(device: pynq_device.VirtualDevice) -> None:
     accelerator = engine()
     register_map = accelerator.register_map
-    assert int(register_map.MAGIC) == IDENTITY
+    assert int(register_map.MAGIC) == regs.IDENTITY
     assert int(register_map.LANES) & 0xFFFF == TINY.array.input_lanes
     assert register_map.CTRL.AP_IDLE == 1
     register_map.DESCRIPTOR_COUNT = 7
@@ -382,7 +381,7 @@ def test_foreign_overlay(tmp_path: Path, vlnv: str, message: str) -> None:
     running = pynq.Overlay(BITFILE)
     with pytest.raises(BitstreamMismatchError, match=message):
         open_overlay(overlay_with(tmp_path, vlnv))
-    assert running.lineconv_0.read(regs.MAGIC) == IDENTITY  # was not replaced
+    assert running.lineconv_0.read(regs.MAGIC) == regs.IDENTITY  # was not replaced
 
 
 @pytest.mark.filterwarnings("ignore:No devices found")

@@ -10,14 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import lineconv
+from lineconv.program import RunReport
 
-__all__ = ["LAYERS", "LayerShape", "Measurement", "main", "measure"]
+__all__ = ["LAYERS", "LayerShape", "main", "measure"]
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,18 @@ LAYERS = (
 )
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One layer on one device; cycles are those of the engine."""
-
-    layer: str
-    macs: int
-    cycles: int
-    mac_cycles: int
-    utilisation: float
-    stall_input: int
-    stall_weights: int
-    stall_output: int
+COUNTS = (
+    "macs",
+    "cycles",
+    "mac_cycles",
+    "utilisation",
+    "stall_input",
+    "stall_weights",
+    "stall_output",
+)
 
 
-def measure(accelerator: lineconv.Accelerator, shape: LayerShape) -> Measurement:
+def measure(accelerator: lineconv.Accelerator, shape: LayerShape) -> RunReport:
     """Run a layer with random data.
 
     Raises:
@@ -78,18 +76,9 @@ def measure(accelerator: lineconv.Accelerator, shape: LayerShape) -> Measurement
     scale = np.full(shape.out_channels, 2.0**-12, np.float32)
     accelerator.conv2d(x, w, stride=shape.stride, padding=shape.padding, scale=scale)
     run = accelerator.last_run
-    if run is None or run.utilisation is None:
+    if run is None or not run.cycles:
         raise lineconv.errors.DeviceError(f"{accelerator.name} does not count cycles")
-    return Measurement(
-        str(shape),
-        run.macs,
-        run.cycles,
-        run.mac_cycles,
-        run.utilisation,
-        run.stall_input,
-        run.stall_weights,
-        run.stall_output,
-    )
+    return run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,14 +94,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{'layer':<28}{'cycles':>10}{'of array':>10}{'array fed':>11}", end="")
         print(f"{'wait input':>12}{'weights':>10}{'output':>10}{'ms':>9}")
         for shape in LAYERS:
-            row = measure(accelerator, shape)
-            results.append(row)
-            print(f"{row.layer:<28}{row.cycles:>10,}{row.utilisation:>10.1%}", end="")
-            print(f"{row.mac_cycles / row.cycles:>11.1%}{row.stall_input:>12,}", end="")
-            print(f"{row.stall_weights:>10,}{row.stall_output:>10,}", end="")
-            print(f"{row.cycles / accelerator.clock_hz * 1e3:>9.3f}", flush=True)
+            run = measure(accelerator, shape)
+            results.append({"layer": str(shape)} | {name: getattr(run, name) for name in COUNTS})
+            print(f"{shape!s:<28}{run.cycles:>10,}{run.utilisation:>10.1%}", end="")
+            print(f"{run.mac_cycles / run.cycles:>11.1%}{run.stall_input:>12,}", end="")
+            print(f"{run.stall_weights:>10,}{run.stall_output:>10,}", end="")
+            print(f"{run.cycles / accelerator.clock_hz * 1e3:>9.3f}", flush=True)
     if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in results], indent=2))
+        options.json.write_text(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

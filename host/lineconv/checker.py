@@ -15,10 +15,10 @@ from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, PARAMETER, ceil_div
 from lineconv.presets import Array
 from lineconv.regs import Error, Kind
 
-__all__ = ["Fields", "Window", "check"]
+__all__ = ["MAX_KERNEL_WIDTH", "MAX_PADDED_ROW_BYTES", "Fields", "Window", "check"]
 
-_MAX_KERNEL_WIDTH = 64
-_WALK_BYTES = 1 << 22
+MAX_KERNEL_WIDTH = 64
+MAX_PADDED_ROW_BYTES = (1 << 22) - 1
 _ADDRESS_END = 1 << 32
 
 
@@ -136,7 +136,7 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
     yield Error.BAD_SHAPE, last_column <= f.input_width + f.pad_left + f.pad_right
 
     yield Error.BAD_KERNEL, 1 <= f.kernel_height <= MAX_KERNEL
-    yield Error.BAD_KERNEL, 1 <= f.kernel_width <= _MAX_KERNEL_WIDTH
+    yield Error.BAD_KERNEL, 1 <= f.kernel_width <= MAX_KERNEL_WIDTH
     yield Error.BAD_KERNEL, 1 <= f.stride_height <= MAX_STRIDE and f.stride_width >= 1
     yield Error.BAD_KERNEL, f.dilation_height >= 1 and f.dilation_width >= 1
     yield Error.BAD_KERNEL, f.pad_top < span_height
@@ -147,7 +147,7 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
     yield Error.BAD_STRIDE, f.output_pixel_stride >= f.pixel_bytes
 
     padded_width = f.input_width + f.pad_left + f.pad_right
-    yield Error.BAD_TILING, padded_width * f.input_pixel_stride < _WALK_BYTES
+    yield Error.BAD_TILING, padded_width * f.input_pixel_stride <= MAX_PADDED_ROW_BYTES
     yield Error.BAD_TILING, f.segment_words == ceil_div(f.segment_bytes, f.array.input_lanes)
     yield Error.BAD_TILING, f.row_slots >= max(span_height, f.stride_height)
     yield Error.BAD_TILING, f.row_slots * f.row_beats <= f.array.line_buffer_beats

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import lineconv
 from lineconv import filters
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
+from lineconv.files import load_array
 
 __all__ = ["main"]
 
@@ -157,13 +158,9 @@ def _scale(text: str | None) -> Any:
 
 
 def _load(path: Path) -> npt.NDArray[Any]:
-    try:
-        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InvalidFileError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidFileError(f"{path}: cannot be read as a NumPy array ({error})") from None
-    return array
+    if not path.exists():
+        raise InvalidFileError(f"{path}: no such file")
+    return load_array(path)
 
 
 def _require_writable(path: Path) -> None:

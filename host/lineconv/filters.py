@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lineconv.driver import Accelerator
 from lineconv.errors import InvalidFileError, InvalidInputError, InvalidTensorError
-from lineconv.layer import OutputType
+from lineconv.files import load_array
+from lineconv.layer import MAX_KERNEL, OutputType
 
-__all__ = ["KERNELS", "FilterOperands", "Kernel", "filter_image", "filter_images", "load_kernel"]
+__all__ = ["KERNELS", "Kernel", "filter_image", "filter_images", "load_kernel"]
 
-MAX_SIZE = 15  # largest odd kernel of the engine
+MAX_SIZE = MAX_KERNEL - 1  # largest odd one
 
 Image = npt.NDArray[np.uint8]
 
@@ -119,10 +121,7 @@ def load_kernel(name: str, scale: float | None = None, offset: int | None = None
 
 
 def _load_coefficients(path: Path) -> npt.NDArray[np.int8]:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidFileError(f"{path}: cannot be read as a NumPy array ({error})") from None
+    values = load_array(path)
     if values.dtype.kind not in "iufb":
         raise InvalidFileError(f"{path}: holds {values.dtype}, must be numbers")
     wrong = values[~((values >= -128) & (values <= 127) & (values == np.rint(values)))]
@@ -135,54 +134,34 @@ def _load_coefficients(path: Path) -> npt.NDArray[np.int8]:
     return coefficients
 
 
-@dataclass(frozen=True)
-class FilterOperands:
-    """One multi-channel convolution that applies every kernel to every colour of an image.
+def _operands(image: Image, kernels: Sequence[Kernel], *, flip: bool) -> dict[str, Any]:
+    """Arguments of one multi-channel `conv2d` that applies every kernel to every colour.
 
-    Attributes:
-        x: uint8 (colours, height, width).
-        w: int8 (kernels x colours, colours, size, size); kernels of different size are centred.
-        bias: int32 (kernels x colours,).
-        scale: float32 (kernels x colours,).
+    Kernels of different size are centred in the largest. Channels in are colours; channels out
+    are kernels x colours, with zero weights between the colours.
     """
-
-    x: npt.NDArray[np.uint8]
-    w: npt.NDArray[np.int8]
-    bias: npt.NDArray[np.int32]
-    scale: npt.NDArray[np.float32]
-
-    @classmethod
-    def build(cls, image: Image, kernels: Sequence[Kernel], *, flip: bool = True) -> FilterOperands:
-        """FilterOperands of a convolution (`flip`) or a correlation.
-
-        Args:
-            image: uint8 (height, width) or (height, width, colours).
-
-        Raises:
-            InvalidTensorError: the image has another shape or element type.
-        """
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
-            raise InvalidTensorError(
-                f"image is {image.dtype} {image.shape}, "
-                "must be uint8 (height, width) or (height, width, colours)"
-            )
-        planes = image[..., None] if image.ndim == 2 else image
-        colours = planes.shape[2]
-        height = max(k.coefficients.shape[0] for k in kernels)
-        width = max(k.coefficients.shape[1] for k in kernels)
-        w = np.zeros((len(kernels), colours, colours, height, width), np.int8)
-        for index, kernel in enumerate(kernels):
-            coefficients = (kernel.flipped() if flip else kernel).coefficients
-            rows, columns = coefficients.shape
-            top, left = (height - rows) // 2, (width - columns) // 2
-            for colour in range(colours):
-                w[index, colour, colour, top : top + rows, left : left + columns] = coefficients
-        return cls(
-            np.ascontiguousarray(planes.transpose(2, 0, 1)),
-            w.reshape(-1, colours, height, width),
-            np.repeat(np.array([k.bias for k in kernels], np.int32), colours),
-            np.repeat(np.array([k.scale for k in kernels], np.float32), colours),
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.size == 0:
+        raise InvalidTensorError(
+            f"image is {image.dtype} {image.shape}, "
+            "must be uint8 (height, width) or (height, width, colours)"
         )
+    planes = image[..., None] if image.ndim == 2 else image
+    colours = planes.shape[2]
+    height = max(k.coefficients.shape[0] for k in kernels)
+    width = max(k.coefficients.shape[1] for k in kernels)
+    w = np.zeros((len(kernels), colours, colours, height, width), np.int8)
+    for index, kernel in enumerate(kernels):
+        coefficients = (kernel.flipped() if flip else kernel).coefficients
+        rows, columns = coefficients.shape
+        top, left = (height - rows) // 2, (width - columns) // 2
+        for colour in range(colours):
+            w[index, colour, colour, top : top + rows, left : left + columns] = coefficients
+    return {
+        "x": np.ascontiguousarray(planes.transpose(2, 0, 1)),
+        "w": w.reshape(-1, colours, height, width),
+        "bias": np.repeat(np.array([k.bias for k in kernels], np.int32), colours),
+        "scale": np.repeat(np.array([k.scale for k in kernels], np.float32), colours),
+    }
 
 
 def filter_images(
@@ -204,14 +183,8 @@ def filter_images(
     Raises:
         InvalidTensorError: the image has another shape or element type.
     """
-    operands = FilterOperands.build(image, kernels, flip=flip)
     y = accelerator.conv2d(
-        operands.x,
-        operands.w,
-        operands.bias,
-        padding="same",
-        scale=operands.scale,
-        output_type=OutputType.UINT8,
+        **_operands(image, kernels, flip=flip), padding="same", output_type=OutputType.UINT8
     )
     planes = y.reshape(len(kernels), -1, *image.shape[:2]).transpose(0, 2, 3, 1)
     return [plane.reshape(image.shape).astype(np.uint8) for plane in planes]

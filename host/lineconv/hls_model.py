@@ -23,12 +23,18 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv import regs
-from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
+from lineconv.bus import ByteArray
 from lineconv.errors import DeviceError
 from lineconv.presets import Array
+from lineconv.register_file import RegisterFile
 from lineconv.virtual_board import BuildError, MissingToolError, toolchain
-from lineconv.virtual_board.build import cache_directory
-from lineconv.virtual_board.memory import Memory, MemoryBuffer
+from lineconv.virtual_board.build import cache_directory, source_directory
+from lineconv.virtual_board.memory import (
+    DEFAULT_BASE_ADDRESS,
+    DEFAULT_MEMORY_BYTES,
+    Memory,
+    MemoryBuffer,
+)
 
 __all__ = ["COMPILER_FLAGS", "HlsBoard", "HlsError", "headers", "library", "sources"]
 
@@ -38,11 +44,6 @@ COMPILER_FLAGS = (
     *("-Wno-unknown-pragmas", "-Wno-unused-label"),  # both are for Vitis HLS: pragmas, loop names
 )
 SOURCES = ("conv_top.cpp", "conv_c_api.cpp")
-
-DEFAULT_MEMORY_BYTES = 512 << 20
-DEFAULT_BASE_ADDRESS = 0x1000_0000
-
-_INTERRUPT = 1 << 9  # of CTRL
 
 
 class HlsError(DeviceError):
@@ -64,7 +65,7 @@ class _Registers(ctypes.Structure):
     )
 
 
-class HlsBoard:
+class HlsBoard(RegisterFile):
     """Register bus, allocator and wait function (lineconv.bus) around the HLS core.
 
     As from every core that Vitis HLS makes, outputs appear when a run has ended: the identity reads
@@ -87,14 +88,10 @@ class HlsBoard:
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         base_address: int = DEFAULT_BASE_ADDRESS,
     ) -> None:
+        super().__init__()
         self.array = array
         self._memory = Memory(memory_bytes, base_address)
         self._library = _load(library(array))
-        self._registers = {
-            register.offset: 0 if register.access == "ro" else register.reset
-            for register in regs.REGISTERS
-        }
-        self._registers[regs.CTRL] = AP_IDLE
 
     @property
     def memory(self) -> ByteArray:
@@ -105,42 +102,21 @@ class HlsBoard:
         """See `lineconv.bus.Allocator`."""
         return self._memory.allocate(nbytes)
 
-    def read(self, offset: int) -> int:
-        """See `lineconv.bus.RegisterBus`."""
-        value = self._registers[offset]
-        if offset == regs.CTRL:
-            value |= _INTERRUPT if self.wait(0) else 0
-            self._registers[offset] &= ~(AP_DONE | AP_READY)
-        return value
-
-    def write(self, offset: int, value: int) -> None:
-        """See `lineconv.bus.RegisterBus`.
-
-        Raises:
-            HlsError: the run that this started broke the rules of its AXI ports.
-        """
-        if offset == regs.CTRL:
-            if value & AP_START:
-                self._run()
-        elif offset == regs.IP_ISR:
-            self._registers[offset] ^= value
-        elif offset != regs.SOFT_RESET:
-            self._registers[offset] = value
-
-    def wait(self, timeout_s: float) -> bool:
-        """See `lineconv.bus.Wait`: a run is over as soon as it was started."""
-        return bool(self._registers[regs.GIER] and self._registers[regs.IP_ISR])
-
     def check(self, descriptor: npt.NDArray[np.void], base: int, last: int) -> regs.Error:
         """What the core says of a descriptor, shape (), if the window is `base` to `last`."""
         return regs.Error(self._library.conv_hls_check(descriptor.tobytes(), base, last))
 
-    def _run(self) -> None:
-        values = self._registers
+    def run(self) -> None:
+        """See `lineconv.register_file.RegisterFile`.
+
+        Raises:
+            HlsError: the run broke the rules of its AXI ports.
+        """
+        values = self.values
         registers = _Registers(
-            program=self._pair(regs.PROGRAM_1),
-            window_base=self._pair(regs.WINDOW_BASE_1),
-            window_last=self._pair(regs.WINDOW_LAST_1),
+            program=self.pair(regs.PROGRAM_1),
+            window_base=self.pair(regs.WINDOW_BASE_1),
+            window_last=self.pair(regs.WINDOW_LAST_1),
             descriptor_count=values[regs.DESCRIPTOR_COUNT],
             watchdog_cycles=values[regs.WATCHDOG_CYCLES],
         )
@@ -159,11 +135,7 @@ class HlsBoard:
             values[regs.MAGIC + 4 * index] = value
         values[regs.CYCLES_1] = registers.cycles & 0xFFFFFFFF
         values[regs.CYCLES_2] = registers.cycles >> 32
-        values[regs.CTRL] = AP_DONE | AP_IDLE | AP_READY
-        values[regs.IP_ISR] |= values[regs.IP_IER]
-
-    def _pair(self, offset: int) -> int:
-        return self._registers[offset] | self._registers[offset + 4] << 32
+        self.finish()
 
 
 def sources() -> Path:
@@ -172,12 +144,7 @@ def sources() -> Path:
     Raises:
         BuildError: there is none.
     """
-    package = Path(__file__).resolve().parent
-    candidates = (package / "hls", package.parents[1] / "hls")
-    for candidate in candidates:
-        if (candidate / SOURCES[0]).is_file():
-            return candidate
-    raise BuildError("no HLS core: neither " + " nor ".join(map(str, candidates)))
+    return source_directory("hls", SOURCES[0])
 
 
 def headers() -> Path:

@@ -9,9 +9,7 @@ from lineconv.errors import BitstreamMismatchError, InvalidInputError
 from lineconv.packing import BEAT_BYTES
 from lineconv.presets import Array
 
-__all__ = ["IDENTITY", "read_array"]
-
-IDENTITY = regs.IDENTITY  # in the MAGIC register
+__all__ = ["read_array"]
 
 _EMPTY_RUN_READS = 1000  # an empty program takes a few cycles, each read of a register many more
 
@@ -28,9 +26,9 @@ def read_array(bus: RegisterBus) -> Array:
         # The HLS core writes its identity when it runs, so let it run nothing.
         _run_empty_program(bus)
         magic = bus.read(regs.MAGIC)
-    if magic != IDENTITY:
+    if magic != regs.IDENTITY:
         raise BitstreamMismatchError(
-            f"MAGIC reads {magic:#010x}, a lineconv engine has {IDENTITY:#010x}"
+            f"MAGIC reads {magic:#010x}, a lineconv engine has {regs.IDENTITY:#010x}"
         )
     version = bus.read(regs.VERSION)
     if version >> 16 != regs.INTERFACE_VERSION >> 16:

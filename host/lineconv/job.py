@@ -17,6 +17,7 @@ from lineconv.layer import ConvLayer
 from lineconv.operands import Operands
 from lineconv.packing import (
     ELEMENT_TYPES,
+    ceil_div,
     pack_images,
     pack_weights,
     row_stride,
@@ -132,7 +133,7 @@ class ConvJob:
         return tiling.layer.out_height * row_stride(tiling.result_width * pixel_bytes)
 
     def _reserve(self, nbytes: int) -> int:
-        start = -(-self.nbytes // _ALIGNMENT) * _ALIGNMENT
+        start = ceil_div(self.nbytes, _ALIGNMENT) * _ALIGNMENT
         self.nbytes = start + nbytes
         return start
 

@@ -10,19 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from lineconv import regs
-from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
+from lineconv.bus import ByteArray
 from lineconv.checker import Window
 from lineconv.executor import NoMemoryError, run_program
-from lineconv.identity import IDENTITY
-from lineconv.packing import BEAT_BYTES
+from lineconv.packing import BEAT_BYTES, ceil_div
 from lineconv.presets import Array
+from lineconv.register_file import RegisterFile
 
 __all__ = ["ModelBoard", "ModelBuffer"]
 
 _FIRST_ADDRESS = 0x1000_0000
 _PAGE_BYTES = 0x1000
-
-_INTERRUPT = 1 << 9
 
 
 class ModelBuffer:
@@ -47,7 +45,7 @@ class ModelBuffer:
         self._board.buffers.remove(self)
 
 
-class ModelBoard:
+class ModelBoard(RegisterFile):
     """Register bus, allocator and interrupt in one.
 
     Attributes:
@@ -56,13 +54,12 @@ class ModelBoard:
     """
 
     def __init__(self, array: Array) -> None:
+        super().__init__()
         self.array = array
         self.buffers: list[ModelBuffer] = []
         self._next_address = _FIRST_ADDRESS
-        self._registers = {register.offset: register.reset for register in regs.REGISTERS}
-        self._registers[regs.CTRL] = AP_IDLE
-        self._registers |= {
-            regs.MAGIC: IDENTITY,
+        self.values |= {
+            regs.MAGIC: regs.IDENTITY,
             regs.VERSION: regs.INTERFACE_VERSION,
             regs.LANES: array.input_lanes | array.output_lanes << 16,
             regs.WEIGHT_WORDS: array.weight_words,
@@ -73,7 +70,7 @@ class ModelBoard:
     def allocate(self, nbytes: int) -> ModelBuffer:
         """See `lineconv.bus.Allocator`."""
         buffer = ModelBuffer(self, self._next_address, nbytes)
-        self._next_address += -(-nbytes // _PAGE_BYTES) * _PAGE_BYTES
+        self._next_address += ceil_div(nbytes, _PAGE_BYTES) * _PAGE_BYTES
         self.buffers.append(buffer)
         return buffer
 
@@ -85,45 +82,16 @@ class ModelBoard:
                 return buffer.engine[start : start + nbytes]
         raise NoMemoryError(hex(address))
 
-    def read(self, offset: int) -> int:
-        """See `lineconv.bus.RegisterBus`."""
-        value = self._registers[offset]
-        if offset == regs.CTRL:
-            value |= _INTERRUPT if self._interrupt() else 0
-            self._registers[offset] &= ~(AP_DONE | AP_READY)
-        return value
-
-    def write(self, offset: int, value: int) -> None:
-        """See `lineconv.bus.RegisterBus`."""
-        if offset == regs.CTRL:
-            if value & AP_START:
-                self.run()
-        elif offset == regs.IP_ISR:
-            self._registers[offset] ^= value
-        elif offset != regs.SOFT_RESET:  # a run is over before anyone could reset it
-            self._registers[offset] = value
-
-    def wait(self, timeout_s: float) -> bool:
-        """See `lineconv.bus.Wait`: a run is over as soon as it was started."""
-        return self._interrupt()
-
     def run(self) -> None:
-        """Run the program that the registers name."""
+        """See `lineconv.register_file.RegisterFile`."""
         outcome = run_program(
             self,
-            self._pair(regs.PROGRAM_1),
-            self._registers[regs.DESCRIPTOR_COUNT],
-            Window(self._pair(regs.WINDOW_BASE_1), self._pair(regs.WINDOW_LAST_1)),
+            self.pair(regs.PROGRAM_1),
+            self.values[regs.DESCRIPTOR_COUNT],
+            Window(self.pair(regs.WINDOW_BASE_1), self.pair(regs.WINDOW_LAST_1)),
             self.array,
         )
-        self._registers[regs.STATUS] = outcome.status
-        self._registers[regs.FAILED_INDEX] = outcome.completed
-        self._registers[regs.COMPLETED] = outcome.completed
-        self._registers[regs.CTRL] = AP_DONE | AP_IDLE | AP_READY
-        self._registers[regs.IP_ISR] |= self._registers[regs.IP_IER]
-
-    def _interrupt(self) -> bool:
-        return bool(self._registers[regs.GIER] and self._registers[regs.IP_ISR])
-
-    def _pair(self, offset: int) -> int:
-        return self._registers[offset] | self._registers[offset + 4] << 32
+        self.values[regs.STATUS] = outcome.status
+        self.values[regs.FAILED_INDEX] = outcome.completed
+        self.values[regs.COMPLETED] = outcome.completed
+        self.finish()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from lineconv.checker import MAX_KERNEL_WIDTH, MAX_PADDED_ROW_BYTES
 from lineconv.layer import ConvLayer, Pair
 from lineconv.packing import BEAT_BYTES, ceil_div
 from lineconv.presets import Array
@@ -15,9 +16,7 @@ from lineconv.tile import row_walk
 __all__ = ["FIELD_MAX", "Split", "splits"]
 
 FIELD_MAX = 0xFFFF  # of the descriptor's sizes
-_MAX_KERNEL_WIDTH = 64
 _MAX_STRIDE_WIDTH = 255
-_WALK_BYTES = (1 << 22) - 1  # longest padded row that the engine walks over
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def _pixels(layer: ConvLayer, array: Array, groups: int) -> list[int]:
     most = min(
         array.output_lanes // outputs,
         layer.out_width,
-        (_MAX_KERNEL_WIDTH - layer.kernel[1]) // stride + 1,
+        (MAX_KERNEL_WIDTH - layer.kernel[1]) // stride + 1,
         _MAX_STRIDE_WIDTH // stride,
     )
     if layer.dilation[1] > 1 and layer.kernel[1] > 1:  # the gaps of one are no taps of the next
@@ -105,7 +104,7 @@ def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair, pixels: int)
             block,
             channels_in_words,
             stripe_bytes // min(span_width, layer.in_width),
-            _WALK_BYTES // span_width,
+            MAX_PADDED_ROW_BYTES // span_width,
             FIELD_MAX,
         )
         if channels < 1:
@@ -123,12 +122,12 @@ def _stripe(layer: ConvLayer, span_width: int, pixels: int, channels: int, slot_
     padded_width = max(layer.in_width + sum(layer.padding[1]), (most - 1) * stride + span_width)
     if (
         layer.in_width * channels <= slot_bytes
-        and padded_width * channels <= _WALK_BYTES
+        and padded_width * channels <= MAX_PADDED_ROW_BYTES
         and padded_width <= FIELD_MAX
     ):
         return most * pixels
     stripe_bytes = slot_bytes - (BEAT_BYTES - 1)
-    in_columns = min(min(stripe_bytes, _WALK_BYTES) // channels, FIELD_MAX)
+    in_columns = min(min(stripe_bytes, MAX_PADDED_ROW_BYTES) // channels, FIELD_MAX)
     return min(most, (in_columns - span_width) // stride + 1) * pixels
 
 

@@ -16,13 +16,16 @@ from lineconv.errors import DeviceError, InvalidInputError
 from lineconv.presets import MemoryModel, Preset
 from lineconv.virtual_board import build
 from lineconv.virtual_board.interface import Fault, Timing, load
-from lineconv.virtual_board.memory import Memory, MemoryBuffer
+from lineconv.virtual_board.memory import (
+    DEFAULT_BASE_ADDRESS,
+    DEFAULT_MEMORY_BYTES,
+    Memory,
+    MemoryBuffer,
+)
 from lineconv.virtual_board.progress import Progress
 
 __all__ = ["SimulationError", "Traffic", "VirtualBoard"]
 
-DEFAULT_MEMORY_BYTES = 512 << 20  # as on a PYNQ-Z2
-DEFAULT_BASE_ADDRESS = 0x1000_0000
 RUN_CYCLES = 20_000  # per C call, so that Ctrl-C is answered within a fraction of a second
 
 FaultResponse: TypeAlias = Literal["slverr", "decerr", "never"]

@@ -27,7 +27,7 @@ from lineconv.virtual_board import toolchain
 from lineconv.virtual_board.progress import Progress
 from lineconv.virtual_board.toolchain import Toolchain
 
-__all__ = ["BuildError", "cache_directory", "library", "rtl_directory"]
+__all__ = ["BuildError", "cache_directory", "library", "rtl_directory", "source_directory"]
 
 TOP = "conv_axi"
 SOURCES = ("board.cpp", "axi_memory.cpp")
@@ -52,18 +52,29 @@ class BuildError(DeviceError):
     """Verilator or the compiler failed; the message holds the end of their output."""
 
 
-def rtl_directory() -> Path:
-    """Folder of the RTL: inside an installed package, or beside it in a checkout.
+def source_directory(name: str, file: str) -> Path:
+    """The folder of that name which holds `file`: in an installed package, or in a checkout.
 
     Raises:
         BuildError: there is none.
     """
     package = Path(__file__).resolve().parents[1]
-    candidates = (package / "rtl", package.parents[1] / "rtl")
+    candidates = (package / name, package.parents[1] / name)
     for candidate in candidates:
-        if (candidate / "conv.f").is_file():
+        if (candidate / file).is_file():
             return candidate
-    raise BuildError("no RTL: neither " + " nor ".join(f"{c}/conv.f" for c in candidates))
+    raise BuildError(
+        f"no {name.upper()}: neither " + " nor ".join(f"{c}/{file}" for c in candidates)
+    )
+
+
+def rtl_directory() -> Path:
+    """Folder of the RTL.
+
+    Raises:
+        BuildError: there is none.
+    """
+    return source_directory("rtl", "conv.f")
 
 
 def cache_directory() -> Path:

@@ -13,6 +13,8 @@ from lineconv.errors import DeviceError, InvalidInputError
 
 __all__ = ["Memory", "MemoryBuffer", "OutOfMemoryError"]
 
+DEFAULT_MEMORY_BYTES = 512 << 20  # as on a PYNQ-Z2
+DEFAULT_BASE_ADDRESS = 0x1000_0000
 PAGE_BYTES = 4096
 ADDRESS_LIMIT = 2**32  # of the engine's AXI ports
 
