@@ -112,29 +112,29 @@ class HlsBoard(RegisterFile):
         Raises:
             HlsError: the run broke the rules of its AXI ports.
         """
-        values = self.values
-        registers = _Registers(
+        registers = self.registers
+        port = _Registers(
             program=self.pair(regs.PROGRAM_1),
             window_base=self.pair(regs.WINDOW_BASE_1),
             window_last=self.pair(regs.WINDOW_LAST_1),
-            descriptor_count=values[regs.DESCRIPTOR_COUNT],
-            watchdog_cycles=values[regs.WATCHDOG_CYCLES],
+            descriptor_count=registers[regs.DESCRIPTOR_COUNT],
+            watchdog_cycles=registers[regs.WATCHDOG_CYCLES],
         )
         memory = self._memory
         message = self._library.conv_hls_run(
             memory.array.ctypes.data,
             memory.array.size,
             memory.base_address,
-            ctypes.byref(registers),
+            ctypes.byref(port),
         )
         if message is not None:
             raise HlsError(message.decode())
-        for index, value in enumerate(registers.outcome):
-            values[regs.STATUS + 4 * index] = value
-        for index, value in enumerate(registers.identity):
-            values[regs.MAGIC + 4 * index] = value
-        values[regs.CYCLES_1] = registers.cycles & 0xFFFFFFFF
-        values[regs.CYCLES_2] = registers.cycles >> 32
+        for index, value in enumerate(port.outcome):
+            registers[regs.STATUS + 4 * index] = value
+        for index, value in enumerate(port.identity):
+            registers[regs.MAGIC + 4 * index] = value
+        registers[regs.CYCLES_1] = port.cycles & 0xFFFFFFFF
+        registers[regs.CYCLES_2] = port.cycles >> 32
         self.finish()
 
 

@@ -58,7 +58,7 @@ class ModelBoard(RegisterFile):
         self.array = array
         self.buffers: list[ModelBuffer] = []
         self._next_address = _FIRST_ADDRESS
-        self.values |= {
+        self.registers |= {
             regs.MAGIC: regs.IDENTITY,
             regs.VERSION: regs.INTERFACE_VERSION,
             regs.LANES: array.input_lanes | array.output_lanes << 16,
@@ -87,11 +87,11 @@ class ModelBoard(RegisterFile):
         outcome = run_program(
             self,
             self.pair(regs.PROGRAM_1),
-            self.values[regs.DESCRIPTOR_COUNT],
+            self.registers[regs.DESCRIPTOR_COUNT],
             Window(self.pair(regs.WINDOW_BASE_1), self.pair(regs.WINDOW_LAST_1)),
             self.array,
         )
-        self.values[regs.STATUS] = outcome.status
-        self.values[regs.FAILED_INDEX] = outcome.completed
-        self.values[regs.COMPLETED] = outcome.completed
+        self.registers[regs.STATUS] = outcome.status
+        self.registers[regs.FAILED_INDEX] = outcome.completed
+        self.registers[regs.COMPLETED] = outcome.completed
         self.finish()

@@ -17,12 +17,12 @@ class RegisterFile(ABC):
     """`lineconv.bus.RegisterBus` and `Wait` with the protocol of Vitis HLS.
 
     Attributes:
-        values: of all registers, by offset.
+        registers: their values, by offset.
     """
 
     def __init__(self) -> None:
-        self.values = {register.offset: register.reset for register in regs.REGISTERS}
-        self.values[regs.CTRL] = AP_IDLE
+        self.registers = {register.offset: register.reset for register in regs.REGISTERS}
+        self.registers[regs.CTRL] = AP_IDLE
 
     @abstractmethod
     def run(self) -> None:
@@ -30,19 +30,19 @@ class RegisterFile(ABC):
 
     def finish(self) -> None:
         """The run is over."""
-        self.values[regs.CTRL] = AP_DONE | AP_IDLE | AP_READY
-        self.values[regs.IP_ISR] |= self.values[regs.IP_IER]
+        self.registers[regs.CTRL] = AP_DONE | AP_IDLE | AP_READY
+        self.registers[regs.IP_ISR] |= self.registers[regs.IP_IER]
 
     def pair(self, offset: int) -> int:
         """The 64-bit argument whose low half is at that offset."""
-        return self.values[offset] | self.values[offset + 4] << 32
+        return self.registers[offset] | self.registers[offset + 4] << 32
 
     def read(self, offset: int) -> int:
         """See `lineconv.bus.RegisterBus`."""
-        value = self.values[offset]
+        value = self.registers[offset]
         if offset == regs.CTRL:
             value |= _INTERRUPT if self._interrupt() else 0
-            self.values[offset] &= ~(AP_DONE | AP_READY)
+            self.registers[offset] &= ~(AP_DONE | AP_READY)
         return value
 
     def write(self, offset: int, value: int) -> None:
@@ -51,13 +51,13 @@ class RegisterFile(ABC):
             if value & AP_START:
                 self.run()
         elif offset == regs.IP_ISR:
-            self.values[offset] ^= value
+            self.registers[offset] ^= value
         elif offset != regs.SOFT_RESET:  # a run is over before anyone could reset it
-            self.values[offset] = value
+            self.registers[offset] = value
 
     def wait(self, timeout_s: float) -> bool:
         """See `lineconv.bus.Wait`; there is nothing to wait for."""
         return self._interrupt()
 
     def _interrupt(self) -> bool:
-        return bool(self.values[regs.GIER] and self.values[regs.IP_ISR])
+        return bool(self.registers[regs.GIER] and self.registers[regs.IP_ISR])
