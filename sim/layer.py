@@ -83,12 +83,14 @@ def derive(descriptor: dict[str, int], array: Array) -> dict[str, int]:
     )
     segments = 1 if flattened else d["kernel_width"]
     row_bytes = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    row_beats = ceil_div(d["input_address"] % 8 + row_bytes, 8)
+    beat_bytes = array.beat_bytes
+    input_align = d["input_address"] % beat_bytes
+    row_beats = ceil_div(input_align + row_bytes, beat_bytes)
     groups = ceil_div(d["output_channels"], array.output_lanes)
     copied = {name: d[name] for name, _ in FIELDS if name in d}
     return copied | {
-        "input_address": d["input_address"] // 8 * 8,
-        "input_align": d["input_address"] % 8,
+        "input_address": d["input_address"] - input_align,
+        "input_align": input_align,
         "input_unsigned": d["flags"] & 1,
         "row_bytes": row_bytes,
         "row_beats": row_beats,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from layer import derive
-from lineconv.packing import BEAT_BYTES, ceil_div
+from lineconv.packing import PARAMETER, ceil_div, row_stride
 from lineconv.presets import Array
 from lineconv.regs import OutputType
 
@@ -93,7 +93,8 @@ class LayerModel:
     @property
     def group_beats(self) -> int:
         array = self.array
-        return array.output_lanes + self.group_words * array.num_slices * array.input_lanes
+        parameters = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
+        return parameters + self.group_words * array.num_slices * array.input_lanes
 
     @property
     def groups(self) -> int:
@@ -109,7 +110,11 @@ class LayerModel:
 
     @property
     def row_beats(self) -> int:
-        return ceil_div(self.input_address % BEAT_BYTES + self.row_bytes, BEAT_BYTES)
+        return ceil_div(self.input_align + self.row_bytes, self.array.beat_bytes)
+
+    @property
+    def input_align(self) -> int:
+        return self.input_address % self.array.beat_bytes
 
     @property
     def span_height(self) -> int:
@@ -178,6 +183,7 @@ class LayerModel:
     def _output(self, number: int, output_row: int, column: int, group: int) -> Iterator[Word]:
         ends_row = column == self.output_width - 1 and group == self.pass_groups(number)[-1]
         ends_group = column == self.output_width - 1 and output_row == self.output_height - 1
+        beat_bytes = self.array.beat_bytes
         index = 0
         for kernel_row in range(self.kernel_height):
             row = output_row * self.stride_height - self.pad_top + kernel_row * self.dilation_height
@@ -190,11 +196,11 @@ class LayerModel:
                         + segment * self.dilation_width * self.input_pixel_stride
                         + word * self.array.input_lanes
                     )
-                    address = beat * BEAT_BYTES + self.input_address % BEAT_BYTES + offset
+                    address = beat * beat_bytes + self.input_align + offset
                     last = index == self.group_words - 1
                     yield Word(
                         row=virtual if 0 <= row < self.input_height else None,
-                        address=address % (self.array.line_buffer_beats * BEAT_BYTES),
+                        address=address % (self.array.line_buffer_beats * beat_bytes),
                         offset=offset,
                         weight_word=(group * self.group_words + index) % self.array.weight_words,
                         group=group,
@@ -236,7 +242,7 @@ def _draw(rng: np.random.Generator, array: Array) -> LayerModel:
         input_address=int(rng.integers(1 << 20)),
         input_zero_point=int(rng.integers(-128, 128)),
         input_unsigned=int(rng.integers(2)),
-        weights_address=8 * int(rng.integers(1 << 20)),
+        weights_address=array.beat_bytes * int(rng.integers(1 << 20)),
     )
     span_width = layer.dilation_width * (layer.kernel_width - 1) + 1
     pad_top = int(rng.integers(layer.span_height)) if rng.random() < 0.6 else 0
@@ -261,7 +267,7 @@ def _draw(rng: np.random.Generator, array: Array) -> LayerModel:
     fit = array.weight_words // max(layer.group_words, array.num_slices)
     return replace(
         layer,
-        input_row_stride=BEAT_BYTES * (ceil_div(layer.row_bytes, BEAT_BYTES) + size(4)),
+        input_row_stride=row_stride(layer.row_bytes, array.beat_bytes) + array.beat_bytes * size(4),
         groups_per_pass=max(1, min(fit, size(layer.groups + 1))),
         row_slots=needed + (0 if rng.random() < 0.4 else size(input_height + 2) - 1),
     )

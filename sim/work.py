@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from lineconv.golden import conv2d, fold_zero_point
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
-from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, ceil_div, pack_weights, row_stride
+from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div, pack_weights, row_stride
 from lineconv.presets import Array
 from lineconv.regs import DESCRIPTOR, Kind
 
@@ -85,26 +85,27 @@ class Work:
     def read_beats(self) -> int:
         """Descriptor, weights, and the input rows of each pass unless they all stay."""
         g, array = self.geometry, self.array
-        row_beats = ceil_div(g.input_align + self.row_bytes, BEAT_BYTES)
+        row_beats = ceil_div(g.input_align + self.row_bytes, array.beat_bytes)
         loads = 1 if g.row_slots >= self.layer.in_height else self.passes
         words = g.group_words * array.input_lanes * array.num_slices
-        weight_beats = g.groups * (array.output_lanes + words)
-        return 128 // BEAT_BYTES + loads * self.layer.in_height * row_beats + weight_beats
+        parameters = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
+        weight_beats = g.groups * (parameters + words)
+        return 128 // array.beat_bytes + loads * self.layer.in_height * row_beats + weight_beats
 
     @property
     def write_beats(self) -> int:
         """A run per row if its pixels lie side by side, otherwise one per pixel and pass."""
-        g = self.geometry
+        g, beat_bytes = self.geometry, self.array.beat_bytes
         if self.passes == 1 and g.output_pixel_stride == self.pixel_bytes:
             return g.out_rows * ceil_div(
-                g.output_align + g.out_columns * self.pixel_bytes, BEAT_BYTES
+                g.output_align + g.out_columns * self.pixel_bytes, beat_bytes
             )
         pass_bytes = g.groups_per_pass * self.array.output_lanes * self.element.itemsize
         pixels = g.output_align + np.arange(g.out_columns) * g.output_pixel_stride
         beats = 0
         for start in range(0, self.pixel_bytes, pass_bytes):
             size = min(pass_bytes, self.pixel_bytes - start)
-            beats += int((-(-((pixels + start) % BEAT_BYTES + size) // BEAT_BYTES)).sum())
+            beats += int((-(-((pixels + start) % beat_bytes + size) // beat_bytes)).sum())
         return g.out_rows * beats
 
     def place(self, memory: Memory, base: int, address: int, expected: Memory) -> tuple[Any, int]:
@@ -115,7 +116,7 @@ class Work:
         Returns:
             the descriptor and the first address behind everything.
         """
-        g, layer = self.geometry, self.layer
+        g, layer, beat_bytes = self.geometry, self.layer, self.array.beat_bytes
         weights = pack_weights(
             self.w,
             fold_zero_point(self.w, self.bias, layer.x_zero_point),
@@ -123,10 +124,10 @@ class Work:
             self.array,
             flattened=g.flattened,
         )
-        weights_address = ceil_div(address, BEAT_BYTES) * BEAT_BYTES
-        input_address = weights_address + row_stride(weights.size) + g.input_align
+        weights_address = row_stride(address, beat_bytes)
+        input_address = weights_address + row_stride(weights.size, beat_bytes) + g.input_align
         input_end = input_address + (layer.in_height - 1) * g.input_row_stride + self.row_bytes
-        output_address = ceil_div(input_end, BEAT_BYTES) * BEAT_BYTES + g.output_align
+        output_address = row_stride(input_end, beat_bytes) + g.output_align
         end = output_address + g.out_rows * g.output_row_stride + self.pixel_bytes
 
         pixels = self.x.view(np.uint8) ^ np.uint8(0x80 if self.unsigned else 0)
@@ -256,6 +257,7 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
         return int(rng.integers(1, high)) if rng.random() < 0.3 else 0
 
     kernel_height, kernel_width = layer.kernel
+    beat_bytes = array.beat_bytes
     element = ELEMENT_TYPES[layer.output].itemsize
     input_pixel_stride = layer.in_channels + gap(9)
     flattened = kernel_width == 1 or (
@@ -267,9 +269,9 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
     groups = ceil_div(layer.out_channels, array.output_lanes)
     fit = min(array.weight_words // group_words, array.parameter_groups)
 
-    input_align = int(rng.integers(BEAT_BYTES))
+    input_align = int(rng.integers(beat_bytes))
     row_bytes = (layer.in_width - 1) * input_pixel_stride + layer.in_channels
-    row_beats = ceil_div(input_align + row_bytes, BEAT_BYTES)
+    row_beats = ceil_div(input_align + row_bytes, beat_bytes)
     needed = max(layer.dilation[0] * (kernel_height - 1) + 1, layer.stride[0])
     slots = array.line_buffer_beats // row_beats
     if fit == 0 or slots < needed:
@@ -290,10 +292,11 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
         out_columns=out_columns,
         input_align=input_align,
         input_pixel_stride=input_pixel_stride,
-        input_row_stride=row_stride(row_bytes) + 8 * gap(4),
-        output_align=int(rng.integers(BEAT_BYTES // element)) * element,
+        input_row_stride=row_stride(row_bytes, beat_bytes) + beat_bytes * gap(4),
+        output_align=int(rng.integers(beat_bytes // element)) * element,
         output_pixel_stride=output_pixel_stride,
-        output_row_stride=row_stride(out_columns * output_pixel_stride) + 8 * gap(4),
+        output_row_stride=row_stride(out_columns * output_pixel_stride, beat_bytes)
+        + beat_bytes * gap(4),
     )
 
 

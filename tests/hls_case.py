@@ -18,7 +18,6 @@ from lineconv.executor import Outcome, run_program
 from lineconv.job import ConvJob
 from lineconv.layer import OutputType
 from lineconv.operands import check_operands
-from lineconv.packing import BEAT_BYTES
 from lineconv.presets import PRESETS
 from lineconv.regs import Error
 from lineconv.tiling import tile_layer
@@ -57,8 +56,8 @@ def case() -> bytes:
         output_type=OutputType.UINT8,
     )
     job = ConvJob(operands, tile_layer(operands.layer, array), array)
-    beats = -(-job.nbytes // BEAT_BYTES)
-    memory = rng.integers(0, 256, beats * BEAT_BYTES, dtype=np.uint8)
+    beats = -(-job.nbytes // array.beat_bytes)
+    memory = rng.integers(0, 256, beats * array.beat_bytes, dtype=np.uint8)
     job.write(memory, 0)
     expected = memory.copy()
     outcome = run_program(_Memory(expected), 0, job.count, Window(0, memory.size - 1), array)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lineconv import golden
 from lineconv.errors import InvalidLayerError
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
-from lineconv.presets import PRESETS, Array
+from lineconv.presets import BEAT_BYTES, PRESETS, Array
 
 __all__ = ["BAD_FIELDS", "Convolution", "arrays", "convolutions", "convolutions_on_arrays"]
 
@@ -96,9 +96,12 @@ class Convolution:
 def arrays() -> st.SearchStrategy[Array]:
     """The presets, and others down to an array that holds almost nothing."""
     odd = st.builds(
-        Array,
+        lambda slices, beat_bytes, **sizes: Array(
+            output_lanes=slices * beat_bytes, beat_bytes=beat_bytes, **sizes
+        ),
+        st.sampled_from([1, 2, 4]),
+        st.sampled_from(BEAT_BYTES),
         input_lanes=st.sampled_from([1, 3, 4, 13, 26]),
-        output_lanes=st.sampled_from([8, 16, 32]),
         weight_words=st.sampled_from([4, 9, 20, 128]),
         line_buffer_beats=st.sampled_from([1, 3, 16, 64, 500]),
     )

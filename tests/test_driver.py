@@ -318,7 +318,7 @@ class OddBoard(ModelBoard):
         (regs.LANES, 4 | 12 << 16, "output_lanes is 12"),
         (regs.WEIGHT_WORDS, 0, "weight_words is 0"),
         (regs.LINE_BUFFER_BEATS, 0, "line_buffer_beats is 0"),
-        (regs.MEMORY, 16 | 32 << 8 | 128 << 16, "16 beat bytes, this package expects 8"),
+        (regs.MEMORY, 4 | 32 << 8 | 128 << 16, "beat_bytes is 4"),
         (regs.MEMORY, 8 | 32 << 8 | 99 << 16, "99 parameter groups, this package expects 128"),
     ],
 )

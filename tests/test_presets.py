@@ -40,6 +40,8 @@ def test_unknown_preset_lists_the_known() -> None:
         ({"output_lanes": 0}, "output_lanes is 0"),
         ({"weight_words": 0}, "weight_words is 0"),
         ({"line_buffer_beats": -1}, "line_buffer_beats is -1"),
+        ({"beat_bytes": 4}, "beat_bytes is 4, allowed are 8 and 16"),
+        ({"beat_bytes": 16}, "output_lanes is 8, allowed is 16"),
     ],
 )
 def test_array_refuses(change: dict[str, int], message: str) -> None:

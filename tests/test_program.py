@@ -54,7 +54,7 @@ def legal(**changes: int) -> npt.NDArray[Any]:
     """The descriptor of LAYER on the tiny array, with some fields changed."""
     (tile,) = TILING.tiles
     addresses = TileAddresses(image=0x5000, weights=0x6000, result=0x9000)
-    out = descriptor(tile, TILING, addresses, input_unsigned=True)
+    out = descriptor(tile, TILING, addresses, input_unsigned=True, beat_bytes=8)
     for name, value in changes.items():
         out[name] = value
     return out
@@ -261,7 +261,7 @@ def test_run_stops_at_the_first_bad_descriptor() -> None:
     (tile,) = TILING.tiles
     memory = FlatMemory(0x8000)
     addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    good = descriptor(tile, TILING, addresses, input_unsigned=False)
+    good = descriptor(tile, TILING, addresses, input_unsigned=False, beat_bytes=8)
     program = np.zeros(3, DESCRIPTOR)
     program[:] = good
     program[1]["row_slots"] = 1
@@ -291,7 +291,7 @@ def test_missing_memory_is_a_bus_error(size: int, error: Error) -> None:
     (tile,) = TILING.tiles
     memory = FlatMemory(size)
     addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    block = descriptor(tile, TILING, addresses, input_unsigned=False)
+    block = descriptor(tile, TILING, addresses, input_unsigned=False, beat_bytes=8)
     raw = np.frombuffer(block.tobytes(), np.uint8)
     memory.data[: raw.size] = raw[: memory.data.size]
     assert run_program(memory, BASE, 1, Window(0, 2**32 - 1), TINY) == Outcome(error, 0)
@@ -321,4 +321,4 @@ def test_report_without_cycles_claims_no_speed() -> None:
 
 
 def test_results_rows_are_whole_beats() -> None:
-    assert int(legal()["output_row_stride"]) == row_stride(11 * 20)
+    assert int(legal()["output_row_stride"]) == row_stride(11 * 20, 8)

@@ -45,7 +45,12 @@ def codes(tiling: Tiling, array: Array) -> set[Error]:
     everything = Window(0, 2**32 - 1)
     return {
         check(
-            Fields(descriptor(tile, tiling, addresses, input_unsigned=False), array),
+            Fields(
+                descriptor(
+                    tile, tiling, addresses, input_unsigned=False, beat_bytes=array.beat_bytes
+                ),
+                array,
+            ),
             everything,
         )
         for tile in tiling.tiles

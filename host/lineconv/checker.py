@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv.layer import MAX_KERNEL, MAX_STRIDE, OutputType, Overflow, Rounding
-from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, PARAMETER, ceil_div
+from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div
 from lineconv.presets import Array
 from lineconv.regs import Error, Kind
 
@@ -80,7 +80,8 @@ class Fields:
     @property
     def row_beats(self) -> int:
         """Beats of an input row, in memory and in the line buffer."""
-        return ceil_div(self.input_address % BEAT_BYTES + self.row_bytes, BEAT_BYTES)
+        beat_bytes = self.array.beat_bytes
+        return ceil_div(self.input_address % beat_bytes + self.row_bytes, beat_bytes)
 
     @property
     def group_words(self) -> int:
@@ -141,8 +142,8 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
     yield Error.BAD_KERNEL, f.dilation_height >= 1 and f.dilation_width >= 1
     yield Error.BAD_KERNEL, f.pad_top < span_height
 
-    yield Error.BAD_STRIDE, f.input_row_stride % BEAT_BYTES == 0
-    yield Error.BAD_STRIDE, f.output_row_stride % BEAT_BYTES == 0
+    yield Error.BAD_STRIDE, f.input_row_stride % f.array.beat_bytes == 0
+    yield Error.BAD_STRIDE, f.output_row_stride % f.array.beat_bytes == 0
     yield Error.BAD_STRIDE, f.input_pixel_stride >= f.input_channels
     yield Error.BAD_STRIDE, f.output_pixel_stride >= f.pixel_bytes
 
@@ -156,7 +157,7 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
 
     input_bytes = (f.input_height - 1) * f.input_row_stride + f.row_bytes
     yield Error.BAD_ADDRESS, window.holds(f.input_address, input_bytes)
-    yield Error.BAD_ADDRESS, f.weights_address % BEAT_BYTES == 0
+    yield Error.BAD_ADDRESS, f.weights_address % f.array.beat_bytes == 0
     yield Error.BAD_ADDRESS, window.holds(f.weights_address, f.groups * f.group_bytes)
     output_bytes = (f.output_height - 1) * f.output_row_stride + f.output_row_bytes
     yield Error.BAD_ADDRESS, f.output_address % f.element_bytes == 0

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lineconv.packing import BEAT_BYTES, ceil_div
+from lineconv.packing import PARAMETER, ceil_div
 from lineconv.presets import Array
 from lineconv.tile import Tile
 
@@ -20,21 +20,23 @@ def tile_cycles(tile: Tile, array: Array) -> int:
     passes = ceil_div(groups, tile.groups_per_pass)
     pass_words = tile.groups_per_pass * tile.group_words
     pixels = len(tile.out_rows) * tile.output_width
+    row_beats = tile.row_beats(array.beat_bytes)
 
-    input_beats = len(tile.in_rows) * tile.row_beats
-    weight_beats = groups * (array.output_lanes + tile.group_words * word_beats)
+    input_beats = len(tile.in_rows) * row_beats
+    parameter_beats = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
+    weight_beats = groups * (parameter_beats + tile.group_words * word_beats)
     if passes == 1:
         row_bytes = tile.output_width * tile.pixel_bytes
-        output_beats = len(tile.out_rows) * ceil_div(row_bytes, BEAT_BYTES)
+        output_beats = len(tile.out_rows) * ceil_div(row_bytes, array.beat_bytes)
     else:
         run_bytes = ceil_div(tile.pixel_bytes, passes)
-        output_beats = pixels * passes * (ceil_div(run_bytes, BEAT_BYTES) + _RUN_BEATS)
+        output_beats = pixels * passes * (ceil_div(run_bytes, array.beat_bytes) + _RUN_BEATS)
 
     # A group gives at most one slice of results per cycle.
     mac_cycles = pixels * groups * max(tile.group_words, array.num_slices)
     # What must be there before the first pixel, and what cannot be loaded behind a pass because
     # the weight buffer has no room for two.
-    first = max(pass_words * word_beats, tile.span_rows * tile.row_beats)
+    first = max(pass_words * word_beats, tile.span_rows * row_beats)
     exposed = (passes - 1) * max(0, 2 * pass_words - array.weight_words) * word_beats
     # Every pass computes behind its memory traffic, or the other way round; the later ones find
     # the input in the line buffer if it all fits.

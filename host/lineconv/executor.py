@@ -18,8 +18,8 @@ from lineconv import golden
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields, Window, check
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
-from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, PARAMETER
-from lineconv.presets import SLICE_LANES, Array
+from lineconv.packing import ELEMENT_TYPES, PARAMETER
+from lineconv.presets import Array
 from lineconv.regs import (
     DESCRIPTOR,
     DESCRIPTOR_BYTES,
@@ -82,7 +82,8 @@ def run_program(
 def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]:
     """Run one descriptor; its result fields, shape (1,)."""
     result = np.zeros(1, DESCRIPTOR)
-    result["read_beats"] = DESCRIPTOR_READ_BYTES // BEAT_BYTES
+    beat_bytes = fields.array.beat_bytes
+    result["read_beats"] = DESCRIPTOR_READ_BYTES // beat_bytes
     result["status"] = error = check(fields, window)
     if error != Error.OK:
         return result
@@ -111,7 +112,7 @@ def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]
 
     resident = fields.row_slots >= fields.input_height
     input_beats = fields.input_height * fields.row_beats * (1 if resident else fields.passes)
-    result["read_beats"] += input_beats + stream.size // BEAT_BYTES
+    result["read_beats"] += input_beats + stream.size // beat_bytes
     result["write_beats"] = _write_beats(fields)
     result["mac_cycles"] = (
         fields.output_height * fields.output_width * fields.groups * fields.group_words
@@ -166,7 +167,9 @@ def _decode_weights(
     parameters = np.ascontiguousarray(groups[:, :parameter_bytes]).view(PARAMETER)
     parameters = parameters.reshape(-1)[: f.output_channels]
     words = groups[:, parameter_bytes:].view(np.int8)
-    words = words.reshape(f.groups, f.group_words, array.num_slices, array.input_lanes, SLICE_LANES)
+    words = words.reshape(
+        f.groups, f.group_words, array.num_slices, array.input_lanes, array.beat_bytes
+    )
     by_lane = words.transpose(1, 3, 0, 2, 4).reshape(
         f.kernel_height, -1, f.groups * array.output_lanes
     )
@@ -201,18 +204,19 @@ def _write_beats(f: Fields) -> int:
     """Beats that the output takes: runs of whole rows, or of a pass's bytes of one pixel."""
     rows = f.output_address + np.arange(f.output_height) * f.output_row_stride
     if f.passes == 1 and f.output_pixel_stride == f.pixel_bytes:
-        return _run_beats(rows, f.output_width * f.pixel_bytes)
+        return _run_beats(f, rows, f.output_width * f.pixel_bytes)
     pixels = rows[:, np.newaxis] + np.arange(f.output_width) * f.output_pixel_stride
     pass_bytes = f.groups_per_pass * f.array.output_lanes * f.element_bytes
     return sum(
-        _run_beats(pixels + start, min(pass_bytes, f.pixel_bytes - start))
+        _run_beats(f, pixels + start, min(pass_bytes, f.pixel_bytes - start))
         for start in range(0, f.pixel_bytes, pass_bytes)
     )
 
 
-def _run_beats(starts: npt.NDArray[np.int64], nbytes: int) -> int:
+def _run_beats(f: Fields, starts: npt.NDArray[np.int64], nbytes: int) -> int:
     """Beats that runs of that length touch."""
-    return int(((starts % BEAT_BYTES + nbytes + BEAT_BYTES - 1) // BEAT_BYTES).sum())
+    beat_bytes = f.array.beat_bytes
+    return int(((starts % beat_bytes + nbytes + beat_bytes - 1) // beat_bytes).sum())
 
 
 def _strided(

@@ -6,7 +6,6 @@ from __future__ import annotations
 from lineconv import regs
 from lineconv.bus import AP_DONE, AP_START, RegisterBus
 from lineconv.errors import BitstreamMismatchError, InvalidInputError
-from lineconv.packing import BEAT_BYTES
 from lineconv.presets import Array
 
 __all__ = ["read_array"]
@@ -37,24 +36,23 @@ def read_array(bus: RegisterBus) -> Array:
             f"drives {regs.INTERFACE_VERSION >> 16}.x: update the older of the two"
         )
     lanes = bus.read(regs.LANES)
+    memory = bus.read(regs.MEMORY)
     try:
         array = Array(
             input_lanes=lanes & 0xFFFF,
             output_lanes=lanes >> 16,
             weight_words=bus.read(regs.WEIGHT_WORDS),
             line_buffer_beats=bus.read(regs.LINE_BUFFER_BEATS),
+            beat_bytes=memory & 0xFF,
         )
     except InvalidInputError as error:
         raise BitstreamMismatchError(f"the bitstream reports an impossible size: {error}") from None
-    memory = bus.read(regs.MEMORY)
-    for name, found, expected in (
-        ("beat bytes", memory & 0xFF, BEAT_BYTES),
-        ("parameter groups", memory >> 16, array.parameter_groups),
-    ):
-        if found != expected:
-            raise BitstreamMismatchError(
-                f"the bitstream reports {found} {name}, this package expects {expected}"
-            )
+    parameter_groups = memory >> 16
+    if parameter_groups != array.parameter_groups:
+        raise BitstreamMismatchError(
+            f"the bitstream reports {parameter_groups} parameter groups, this package expects "
+            f"{array.parameter_groups}"
+        )
     return array
 
 

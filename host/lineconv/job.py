@@ -49,6 +49,7 @@ class ConvJob:
     def __init__(self, operands: Operands, tiling: Tiling, array: Array) -> None:
         self._operands = operands
         self._tiling = tiling
+        self._beat_bytes = array.beat_bytes
         layer = tiling.layer
         self._batch = len(operands.x)
         self.count = self._batch * len(tiling.tiles)
@@ -81,6 +82,7 @@ class ConvJob:
                 self._tiling,
                 self._addresses(tiles[tile], image, address),
                 input_unsigned=self._operands.unsigned,
+                beat_bytes=self._beat_bytes,
             )
         for key, stream in self._streams.items():
             start = self._weights_at[key]
@@ -93,7 +95,8 @@ class ConvJob:
         )
         for channels, start in self._images_at.items():
             size = self._batch * self._image_bytes(channels)
-            pack_images(x[:, channels.start : channels.stop], block[start : start + size])
+            part = x[:, channels.start : channels.stop]
+            pack_images(part, block[start : start + size], self._beat_bytes)
 
     def read(self, block: ByteArray) -> npt.NDArray[np.integer[Any]]:
         """The result (N, O, H, W) of a program that has run."""
@@ -103,7 +106,8 @@ class ConvJob:
         for (_, channels), start in self._results_at.items():
             data = block[start : start + self._batch * self._result_bytes(channels)]
             stored = (self._batch, len(channels), layer.out_height, self._tiling.result_width)
-            part = unpack_images(data, stored, output_type)[..., : layer.out_width]
+            part = unpack_images(data, stored, output_type, self._beat_bytes)
+            part = part[..., : layer.out_width]
             if self._tiling.chunks == 1:
                 total[:, channels.start : channels.stop] = part
             else:
@@ -125,12 +129,13 @@ class ConvJob:
 
     def _image_bytes(self, channels: range) -> int:
         layer = self._tiling.layer
-        return layer.in_height * row_stride(layer.in_width * len(channels))
+        return layer.in_height * row_stride(layer.in_width * len(channels), self._beat_bytes)
 
     def _result_bytes(self, channels: range) -> int:
         tiling = self._tiling
         pixel_bytes = len(channels) * ELEMENT_TYPES[tiling.output_type].itemsize
-        return tiling.layer.out_height * row_stride(tiling.result_width * pixel_bytes)
+        row_bytes = row_stride(tiling.result_width * pixel_bytes, self._beat_bytes)
+        return tiling.layer.out_height * row_bytes
 
     def _reserve(self, nbytes: int) -> int:
         start = ceil_div(self.nbytes, _ALIGNMENT) * _ALIGNMENT

@@ -13,7 +13,7 @@ from lineconv import regs
 from lineconv.bus import ByteArray
 from lineconv.checker import Window
 from lineconv.executor import NoMemoryError, run_program
-from lineconv.packing import BEAT_BYTES, ceil_div
+from lineconv.packing import ceil_div
 from lineconv.presets import Array
 from lineconv.register_file import RegisterFile
 
@@ -64,7 +64,7 @@ class ModelBoard(RegisterFile):
             regs.LANES: array.input_lanes | array.output_lanes << 16,
             regs.WEIGHT_WORDS: array.weight_words,
             regs.LINE_BUFFER_BEATS: array.line_buffer_beats,
-            regs.MEMORY: BEAT_BYTES | 32 << 8 | array.parameter_groups << 16,
+            regs.MEMORY: array.beat_bytes | 32 << 8 | array.parameter_groups << 16,
         }
 
     def allocate(self, nbytes: int) -> ModelBuffer:

@@ -14,10 +14,9 @@ import numpy.typing as npt
 
 from lineconv.bus import ByteArray
 from lineconv.layer import OutputType
-from lineconv.presets import SLICE_LANES, Array
+from lineconv.presets import Array
 
 __all__ = [
-    "BEAT_BYTES",
     "ELEMENT_TYPES",
     "PARAMETER",
     "ceil_div",
@@ -27,8 +26,6 @@ __all__ = [
     "unpack_images",
 ]
 
-BEAT_BYTES = 8
-
 # Memory element types of the engine's results.
 ELEMENT_TYPES: dict[OutputType, np.dtype[Any]] = {
     OutputType.INT8: np.dtype(np.int8),
@@ -36,7 +33,7 @@ ELEMENT_TYPES: dict[OutputType, np.dtype[Any]] = {
     OutputType.INT32: np.dtype("<i4"),
 }
 
-# What the weight stream holds per output channel ahead of the weights: one beat.
+# What the weight stream holds per output channel ahead of the weights.
 PARAMETER = np.dtype([("bias", "<i4"), ("multiplier", "<f4")])
 
 
@@ -45,36 +42,39 @@ def ceil_div(value: int, divisor: int) -> int:
     return -(-value // divisor)
 
 
-def row_stride(row_bytes: int) -> int:
+def row_stride(row_bytes: int, beat_bytes: int) -> int:
     """Bytes from one row of an image to the next."""
-    return ceil_div(row_bytes, BEAT_BYTES) * BEAT_BYTES
+    return ceil_div(row_bytes, beat_bytes) * beat_bytes
 
 
-def pack_images(images: npt.NDArray[np.integer[Any]], out: ByteArray) -> None:
+def pack_images(images: npt.NDArray[np.integer[Any]], out: ByteArray, beat_bytes: int) -> None:
     """Write images (N, C, H, W), int8 or uint8, as NHWC.
 
     Args:
         images: any memory layout.
-        out: N * H * row_stride(W * C) bytes; those between two rows are left alone.
+        out: N * H * row_stride(W * C, beat_bytes) bytes; those between two rows are left alone.
     """
     batch, channels, height, width = images.shape
-    rows = out.reshape(batch, height, row_stride(width * channels))
+    rows = out.reshape(batch, height, row_stride(width * channels, beat_bytes))
     pixels = rows[..., : width * channels].reshape(batch, height, width, channels)
     pixels[...] = images.transpose(0, 2, 3, 1).view(np.uint8)
 
 
 def unpack_images(
-    data: ByteArray, shape: tuple[int, int, int, int], output_type: OutputType
+    data: ByteArray,
+    shape: tuple[int, int, int, int],
+    output_type: OutputType,
+    beat_bytes: int,
 ) -> npt.NDArray[np.integer[Any]]:
     """The tensor of that shape (N, C, H, W) from NHWC results of the engine.
 
     Args:
-        data: N * H * row_stride(W * C * element size) bytes.
+        data: N * H * row_stride(W * C * element size, beat_bytes) bytes.
     """
     batch, channels, height, width = shape
     element = ELEMENT_TYPES[output_type]
     row_bytes = width * channels * element.itemsize
-    rows = data.reshape(batch, height, row_stride(row_bytes))[..., :row_bytes]
+    rows = data.reshape(batch, height, row_stride(row_bytes, beat_bytes))[..., :row_bytes]
     pixels = np.ascontiguousarray(rows).view(element).reshape(batch, height, width, channels)
     return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
@@ -91,7 +91,7 @@ def pack_weights(
 
     Per group of output lanes: bias and multiplier of each lane, then the words in the order
     kernel row, segment, word of the segment; a word is its slices, a slice is one beat of
-    SLICE_LANES weights per input lane. Lanes and bytes beyond the layer are zero.
+    weights per input lane. Lanes and bytes beyond the layer are zero.
 
     Args:
         w: int8 (O, C, kH, kW).
@@ -119,11 +119,11 @@ def pack_weights(
     taps[:out_channels, :, :segment_bytes] = w.transpose(0, 2, 3, 1).reshape(
         out_channels, kernel_height * segments, segment_bytes
     )
-    by_slice = taps.reshape(groups, array.num_slices, SLICE_LANES, words, array.input_lanes)
+    by_slice = taps.reshape(groups, array.num_slices, array.beat_bytes, words, array.input_lanes)
 
     parameter_bytes = array.output_lanes * PARAMETER.itemsize
     stream = np.empty(
-        (groups, parameter_bytes + words * array.num_slices * array.input_lanes * SLICE_LANES),
+        (groups, parameter_bytes + words * array.input_lanes * array.output_lanes),
         np.uint8,
     )
     stream[:, :parameter_bytes] = parameters.view(np.uint8).reshape(groups, -1)

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 
 from lineconv.errors import InvalidInputError
 
-__all__ = ["PRESETS", "Array", "MemoryModel", "Preset", "preset"]
+__all__ = ["BEAT_BYTES", "PRESETS", "Array", "MemoryModel", "Preset", "preset"]
 
-SLICE_LANES = 8  # output channels that leave the array per cycle: one beat of weights
+BEAT_BYTES = (8, 16)  # widths of the memory path that can be built
 MAX_INPUT_LANES = 32
 MAX_OUTPUT_LANES = 0xFFF8  # field of the LANES register
 
@@ -30,10 +30,11 @@ class Array:
 
     Attributes:
         input_lanes: input bytes multiplied per cycle.
-        output_lanes: output channels computed together (one group), a multiple of 8.
+        output_lanes: output channels computed together (one group), a multiple of beat_bytes.
         weight_words: depth of the weight buffer, in words of input_lanes x output_lanes bytes.
-        line_buffer_beats: capacity of the line buffer, in beats of 8 bytes; the RTL needs a power
-            of two.
+        line_buffer_beats: capacity of the line buffer, in beats; the RTL needs a power of two.
+        beat_bytes: bytes of a beat on both AXI ports, 8 or 16; also the channels of a slice, which
+            leave the array together and whose weights are one beat.
 
     Raises:
         InvalidInputError: a size is out of range.
@@ -43,21 +44,25 @@ class Array:
     output_lanes: int
     weight_words: int
     line_buffer_beats: int
+    beat_bytes: int = 8
 
     def __post_init__(self) -> None:
+        if self.beat_bytes not in BEAT_BYTES:
+            allowed = " and ".join(map(str, BEAT_BYTES))
+            raise InvalidInputError(f"beat_bytes is {self.beat_bytes}, allowed are {allowed}")
         _require("input_lanes", self.input_lanes, 1, MAX_INPUT_LANES)
-        _require("output_lanes", self.output_lanes, SLICE_LANES, MAX_OUTPUT_LANES)
-        if self.output_lanes % SLICE_LANES:
+        _require("output_lanes", self.output_lanes, self.beat_bytes, MAX_OUTPUT_LANES)
+        if self.output_lanes % self.beat_bytes:
             raise InvalidInputError(
-                f"output_lanes is {self.output_lanes}, allowed are multiples of {SLICE_LANES}"
+                f"output_lanes is {self.output_lanes}, allowed are multiples of {self.beat_bytes}"
             )
         _require("weight_words", self.weight_words, self.num_slices, None)
         _require("line_buffer_beats", self.line_buffer_beats, 1, None)
 
     @property
     def num_slices(self) -> int:
-        """Beats of weights per input byte; slices of 8 channels per group."""
-        return self.output_lanes // SLICE_LANES
+        """Beats of weights per input byte; slices of beat_bytes channels per group."""
+        return self.output_lanes // self.beat_bytes
 
     @property
     def parameter_groups(self) -> int:
@@ -71,10 +76,14 @@ class Array:
 
     @property
     def rtl_parameters(self) -> dict[str, int]:
-        """Parameters of the RTL top: the same words, spelled as SystemVerilog does."""
+        """Parameters of the RTL top: the same words, spelled as SystemVerilog does.
+
+        Without the width of a beat, which is in a package.
+        """
         return {
             "".join(word.capitalize() for word in name.split("_")): value
             for name, value in asdict(self).items()
+            if name != "beat_bytes"
         }
 
 

@@ -41,20 +41,25 @@ class TileAddresses:
 
 
 def descriptor(
-    tile: Tile, tiling: Tiling, addresses: TileAddresses, *, input_unsigned: bool
+    tile: Tile,
+    tiling: Tiling,
+    addresses: TileAddresses,
+    *,
+    input_unsigned: bool,
+    beat_bytes: int,
 ) -> npt.NDArray[np.void]:
     """The descriptor of a tile, shape (), with the result block zero.
 
     Args:
         tile: one of the tiles of `tiling`.
-        addresses: all multiples of 8.
+        addresses: all multiples of beat_bytes.
         input_unsigned: the image holds uint8; the layer's zero point still is that of int8.
     """
     layer = tiling.layer
     channels = len(tile.in_channels)
-    image_row = row_stride(layer.in_width * channels)
+    image_row = row_stride(layer.in_width * channels, beat_bytes)
     column_bytes = tile.pixel_bytes // tile.pixels
-    result_row = row_stride(tiling.result_width * column_bytes)
+    result_row = row_stride(tiling.result_width * column_bytes, beat_bytes)
     (pad_top, pad_bottom), (pad_left, pad_right) = tile.padding
     raw = tile.output_type is OutputType.INT32
     clamp = _CLAMP[tile.output_type] if raw or layer.clamp is None else layer.clamp
@@ -107,14 +112,14 @@ def descriptor(
 
 @dataclass(frozen=True)
 class DescriptorRun:
-    """What the engine measured while it ran one descriptor. Beats are 8 bytes.
+    """What the engine measured while it ran one descriptor.
 
     Attributes:
         macs: multiply-accumulates that the layer needed from it.
         cycles: from the fetch of the descriptor to its last write response.
         mac_cycles: the array was fed.
         stall_input, stall_weights, stall_output: the array waited for this.
-        read_beats, write_beats: traffic on the memory ports.
+        read_beats, write_beats: traffic on the memory ports, in beats of the array.
     """
 
     macs: int
@@ -183,12 +188,12 @@ class RunReport:
 
     @property
     def read_beats(self) -> int:
-        """Beats of 8 bytes read from memory."""
+        """Beats read from memory."""
         return self._total("read_beats")
 
     @property
     def write_beats(self) -> int:
-        """Beats of 8 bytes written to memory."""
+        """Beats written to memory."""
         return self._total("write_beats")
 
     @property

@@ -9,7 +9,7 @@ from itertools import product
 
 from lineconv.checker import MAX_KERNEL_WIDTH, MAX_PADDED_ROW_BYTES
 from lineconv.layer import ConvLayer, Pair
-from lineconv.packing import BEAT_BYTES, ceil_div
+from lineconv.packing import ceil_div
 from lineconv.presets import Array
 from lineconv.tile import row_walk
 
@@ -97,9 +97,9 @@ def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair, pixels: int)
     needed = max(span_height, stride_height)
     ahead = min(needed + stride_height, max(needed, ceil_div(layer.in_height, row_step)))
     for slots in sorted({needed, ahead}):
-        slot_bytes = array.line_buffer_beats // slots * BEAT_BYTES
+        slot_bytes = array.line_buffer_beats // slots * array.beat_bytes
         # A stripe may start anywhere in a beat.
-        stripe_bytes = slot_bytes - (BEAT_BYTES - 1)
+        stripe_bytes = slot_bytes - (array.beat_bytes - 1)
         channels = min(
             block,
             channels_in_words,
@@ -110,13 +110,18 @@ def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair, pixels: int)
         if channels < 1:
             continue
         channels = ceil_div(block, ceil_div(block, channels))
-        out_columns = _stripe(layer, span_width, pixels, channels, slot_bytes)
+        out_columns = _stripe(layer, span_width, pixels, channels, (slot_bytes, stripe_bytes))
         if out_columns >= pixels:
             yield Split(groups, channels, kernel, pixels, out_rows, out_columns)
 
 
-def _stripe(layer: ConvLayer, span_width: int, pixels: int, channels: int, slot_bytes: int) -> int:
-    """The most output columns, in whole `pixels`, whose input fits a row slot."""
+def _stripe(layer: ConvLayer, span_width: int, pixels: int, channels: int, room: Pair) -> int:
+    """The most output columns, in whole `pixels`, whose input fits a row slot.
+
+    Args:
+        room: bytes of a slot for a whole row, and for a stripe, which may start inside a beat.
+    """
+    slot_bytes, stripe_bytes = room
     stride = pixels * layer.stride[1]
     most = ceil_div(layer.out_width, pixels)
     padded_width = max(layer.in_width + sum(layer.padding[1]), (most - 1) * stride + span_width)
@@ -126,7 +131,6 @@ def _stripe(layer: ConvLayer, span_width: int, pixels: int, channels: int, slot_
         and padded_width <= FIELD_MAX
     ):
         return most * pixels
-    stripe_bytes = slot_bytes - (BEAT_BYTES - 1)
     in_columns = min(min(stripe_bytes, MAX_PADDED_ROW_BYTES) // channels, FIELD_MAX)
     return min(most, (in_columns - span_width) // stride + 1) * pixels
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from lineconv.layer import ConvLayer, OutputType, Padding, Pair
-from lineconv.packing import BEAT_BYTES, ELEMENT_TYPES, ceil_div
+from lineconv.packing import ELEMENT_TYPES, ceil_div
 
 __all__ = ["Tile", "common", "row_walk"]
 
@@ -78,16 +78,15 @@ class Tile:
         return self.dilation[0] * (len(self.kernel_rows) - 1) + 1
 
     @property
-    def row_beats(self) -> int:
-        """Beats that one input row takes in the line buffer."""
-        channels = len(self.in_channels)
-        align = self.in_columns.start * channels % BEAT_BYTES
-        return ceil_div(align + len(self.in_columns) * channels, BEAT_BYTES)
-
-    @property
     def pixel_bytes(self) -> int:
         """Bytes of one output pixel of the descriptor."""
         return self.output_channels * ELEMENT_TYPES[self.output_type].itemsize
+
+    def row_beats(self, beat_bytes: int) -> int:
+        """Beats that one input row takes in the line buffer."""
+        channels = len(self.in_channels)
+        align = self.in_columns.start * channels % beat_bytes
+        return ceil_div(align + len(self.in_columns) * channels, beat_bytes)
 
 
 def row_walk(layer: ConvLayer, kernel_rows: int) -> tuple[int, int, int]:

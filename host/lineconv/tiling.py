@@ -200,7 +200,8 @@ class _Cuts:
         )
         # All rows where they fit, so that later passes find them; else as many as fit.
         useful = max(len(in_rows), tile.span_rows, stride_height)
-        tile = replace(tile, row_slots=min(array.line_buffer_beats // tile.row_beats, useful))
+        slots = array.line_buffer_beats // tile.row_beats(array.beat_bytes)
+        tile = replace(tile, row_slots=min(slots, useful))
         return min(
             (replace(tile, groups_per_pass=size) for size in _pass_sizes(tile, array)),
             key=lambda tile: tile_cycles(tile, array),
