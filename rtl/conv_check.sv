@@ -148,6 +148,7 @@ module conv_check
     row_beats: 24'(derived_q.row_beats),
     row_slots: d.row_slots,
     ring_beats: derived_q.ring_beats,
+    resident: d.row_slots >= d.input_height,
     kernel_height: d.kernel_height[4:0],
     segments: derived_q.segments,
     segment_words: d.segment_words,

@@ -38,6 +38,7 @@ package conv_pkg;
     beats_t row_beats;  // beats of a row in memory = beats of a row slot
     count_t row_slots;
     beats_t ring_beats;  // row_slots x row_beats
+    logic resident;  // all rows fit the ring: they are loaded once, not once per pass
     // Kernel: kernel_height x segments x segment_words words are accumulated per output.
     logic [4:0] kernel_height;
     logic [6:0] segments;  // contiguous byte runs per kernel row: 1 or kernel_width

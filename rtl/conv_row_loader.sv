@@ -37,9 +37,6 @@ module conv_row_loader
   input row_t rows_free_i
 );
 
-  logic resident;
-  assign resident = layer_i.row_slots >= layer_i.input_height;
-
   typedef enum logic [1:0] {
     Idle,
     WaitSlot,
@@ -67,7 +64,7 @@ module conv_row_loader
     .clk_i,
     .restart_i(state_q == Idle),
     .step_i(accepted && last_row),
-    .limit_i(resident ? 16'd1 : layer_i.passes),
+    .limit_i(layer_i.resident ? 16'd1 : layer_i.passes),
     .last_o(last_pass)
   );
 
@@ -126,7 +123,7 @@ module conv_row_loader
     .clk_i,
     .restart_i(start_i),
     .step_i(data_valid_i && row_end && data_last_row),
-    .limit_i(resident ? 16'd1 : layer_i.passes),
+    .limit_i(layer_i.resident ? 16'd1 : layer_i.passes),
     .last_o(data_last_pass)
   );
   conv_ring_add #(

@@ -44,10 +44,8 @@ module conv_row_positions
   } walk_t;
 
   row_t height, stride;
-  logic resident;
   assign height = row_t'({2'b0, layer_i.input_height});
   assign stride = row_t'({14'b0, layer_i.stride_height});
-  assign resident = layer_i.row_slots >= layer_i.input_height;
 
   typedef enum logic [1:0] {
     Idle,
@@ -166,7 +164,7 @@ module conv_row_positions
         beat_d = pass_beat_next;
         pass_beat_d = pass_beat_next;
         groups_left_d = groups_left_q - layer_i.groups_per_pass;
-        if (!resident) rows_before_d = rows_before_q + height;
+        if (!layer_i.resident) rows_before_d = rows_before_q + height;
         if (pass_last) state_d = Idle;
       end
     end
@@ -175,7 +173,7 @@ module conv_row_positions
       state_d = Measure;
       span_d = row_t'(1);
       lap_d = '0;
-      lap_busy_d = !resident;
+      lap_busy_d = !layer_i.resident;
       row_first_d = 1'b1;
       row_d = -row_t'({2'b0, layer_i.pad_top});
       rows_before_d = '0;

@@ -95,6 +95,7 @@ def derive(descriptor: dict[str, int], array: Array) -> dict[str, int]:
         "row_bytes": row_bytes,
         "row_beats": row_beats,
         "ring_beats": d["row_slots"] * row_beats,
+        "resident": int(d["row_slots"] >= d["input_height"]),
         "segments": segments,
         # Without a second kernel row the step is not used and may be beyond the type.
         "kernel_row_step": d["dilation_height"] * row_beats % (1 << 24),
