@@ -27,8 +27,10 @@ from lineconv.errors import (
     RunTimeoutError,
     UnknownDeviceError,
 )
+from lineconv.layer import ConvLayer
 from lineconv.model_board import ModelBoard, ModelBuffer
 from lineconv.presets import PRESETS, Array
+from lineconv.tiling import tile_layer
 
 TINY = PRESETS["tiny"].array
 INTERFACE = Path(__file__).resolve().parents[1] / "rtl" / "regs" / "interface.toml"
@@ -61,6 +63,34 @@ def test_equals_golden(drawn: tuple[Convolution, Array]) -> None:
     assert y.shape == expected.shape
     assert (y == expected).all()
     assert not board.buffers
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize(
+    ("name", "width", "stripes"),
+    [("pynq-z2", 40, 1), ("pynq-z2", 9000, 2), ("tiny", 200, 1), ("tiny", 500, 2)],
+)
+def test_folded_layer_equals_golden(name: str, width: int, stripes: int, dtype: type[Any]) -> None:
+    """Every pad is another one, and height and width differ in all else."""
+    layer = ConvLayer(
+        in_channels=3,
+        out_channels=20,
+        in_height=9,
+        in_width=width,
+        kernel=(5, 3),
+        stride=(2, 1),
+        dilation=(2, 1),
+        padding=((3, 1), (0, 2)),
+        x_zero_point=-77,
+        y_zero_point=5,
+        output=regs.OutputType.INT8,
+    )
+    convolution = Convolution(layer, batch=2, unsigned=dtype is np.uint8, seed=width)
+    array = PRESETS[name].array
+    tiling = tile_layer(layer, array)
+    assert (tiling.folded, len(tiling.tiles)) == (True, stripes)
+    device = accelerator(ModelBoard(array))
+    assert (device.conv2d(**convolution.arguments()) == convolution.expected()).all()
 
 
 @pytest.mark.parametrize("interrupt", [True, False])

@@ -20,7 +20,7 @@ from lineconv.packing import (
 from lineconv.presets import Array
 
 ARRAYS = [Array(4, 8, 99, 9), Array(26, 16, 99, 9), Array(1, 32, 99, 9), Array(3, 32, 99, 9, 16)]
-SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 8, 2, 1), (1, 5, 3, 16), (1, 17, 1, 7)]
+SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 8, 2, 1), (1, 5, 3, 16), (1, 17, 1, 7), (2, 40, 3, 2)]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,9 @@ def test_images_are_nhwc(
 
 
 def test_images_of_any_memory_layout() -> None:
-    x = np.random.default_rng(2).integers(-128, 128, (2, 6, 8, 10)).astype(np.int8)
-    for view in (x[:, 1:5, ::2, ::-1], x.transpose(0, 1, 3, 2), np.asfortranarray(x)):
+    x = np.random.default_rng(2).integers(-128, 128, (2, 36, 8, 10)).astype(np.int8)
+    few = x[:, 1:5, ::2, ::-1]
+    for view in (few, x[:, 1:, ::2, ::-1], x.transpose(0, 1, 3, 2), np.asfortranarray(x)):
         n, c, h, w = view.shape
         out = np.zeros(n * h * row_stride(w * c, 8), np.uint8)
         same = out.copy()

@@ -23,6 +23,7 @@ from lineconv.golden import conv2d_accumulate, multiplier
 from lineconv.hls_model import HlsBoard
 from lineconv.layer import ConvLayer
 from lineconv.presets import PRESETS, MemoryModel
+from lineconv.tiling import tile_layer
 from lineconv.virtual_board import VirtualBoard
 
 MEMORY_BYTES = 16 << 20
@@ -67,6 +68,14 @@ def draw_layer(rng: np.random.Generator) -> ConvLayer:
     )
 
 
+def draw_small_layer(rng: np.random.Generator) -> ConvLayer:
+    """One that the simulators are quick with."""
+    layer = draw_layer(rng)
+    while layer.macs > 2_000_000:
+        layer = draw_layer(rng)
+    return layer
+
+
 def draw_int8(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
     """All values, or mostly the extremes."""
     if rng.random() < 0.5:
@@ -77,9 +86,7 @@ def draw_int8(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[n
 def draw_case(seed: int) -> Case:
     """One layer as QLinearConv with per-channel scales, or as ConvInteger."""
     rng = np.random.default_rng(seed)
-    layer = draw_layer(rng)
-    while layer.macs > 2_000_000:
-        layer = draw_layer(rng)
+    layer = draw_small_layer(rng)
     x = draw_int8(rng, (1, layer.in_channels, layer.in_height, layer.in_width))
     w = draw_int8(rng, layer.weight_shape)
     zero = np.int8(layer.x_zero_point)
@@ -141,6 +148,14 @@ def boards() -> Iterator[list[VirtualBoard]]:
             stack.enter_context(VirtualBoard(PRESETS[name], MEMORY_BYTES))
             for name in ("tiny", "pynq-z2")
         ]
+
+
+@pytest.mark.parametrize("name", ["tiny", "pynq-z2"])
+def test_random_layers_take_both_ways(name: str) -> None:
+    """Enough of them have their kernel rows folded, and enough do not."""
+    layers = [draw_small_layer(np.random.default_rng(seed)) for seed in range(FEW)]
+    folded = sum(tile_layer(layer, PRESETS[name].array).folded for layer in layers)
+    assert FEW // 10 <= folded <= FEW - FEW // 10
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from random_layers import Convolution, arrays, convolutions, convolutions_on_arrays
 
 from lineconv.checker import Fields, Window, check
@@ -58,10 +59,10 @@ def codes(tiling: Tiling, array: Array) -> set[Error]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(convolutions_on_arrays(max_macs=10**9))
-def test_the_engine_accepts_every_tile(drawn: tuple[Convolution, Array]) -> None:
+@given(convolutions_on_arrays(max_macs=10**9), st.booleans())
+def test_the_engine_accepts_every_tile(drawn: tuple[Convolution, Array], host_input: bool) -> None:
     convolution, array = drawn
-    tiling = tile_layer(convolution.layer, array)
+    tiling = tile_layer(convolution.layer, array, host_input=host_input)
     assert codes(tiling, array) == {Error.OK}
     assert sum(map(tiling.macs, tiling.tiles)) == convolution.layer.macs
 
@@ -100,6 +101,8 @@ EXTREMES = {
     "input channels": ConvLayer(70000, 1, 1, 1, (1, 1)),
     "output channels": ConvLayer(1, 70000, 1, 1, (1, 1)),
     "row of pixels": ConvLayer(2048, 8, 3, 3000, (3, 3)),
+    "folded channels": ConvLayer(5000, 1, 16, 1, (16, 1)),
+    "folded row": ConvLayer(3, 5, 20, 60000, (16, 1)),
 }
 
 
@@ -130,6 +133,33 @@ def test_layers_of_the_usual_networks_are_one_descriptor(one: ConvLayer) -> None
     tiling = tile_layer(one, PYNQ)
     assert len(tiling.tiles) == 1
     assert tiling.host_padding == NO_PADDING
+
+
+# In the array of pynq-z2, folded kernel rows fill these layers' words much better.
+SHALLOW = [
+    ConvLayer(3, 96, 227, 227, (11, 11), stride=(4, 4)),
+    layer(3, 64, 224, 7, stride=2),
+    layer(3, 64, 224, 3),
+    layer(9, 96, 30, 5, groups=3),
+]
+# Here they do not, or reading more bytes costs what they gain.
+UNFOLDED = [layer(64, 64, 56, 3), layer(1, 1, 480, 3), layer(3, 16, 416, 1)]
+
+
+@pytest.mark.parametrize("one", SHALLOW, ids=str)
+def test_kernel_rows_of_shallow_layers_are_folded(one: ConvLayer) -> None:
+    tiling, plain = tile_layer(one, PYNQ), tile_layer(one, PYNQ, host_input=False)
+    assert tiling.folded
+    assert (tiling.layer.kernel[0], tiling.layer.in_height) == (1, one.out_height)
+    assert not plain.folded
+    assert plain.layer == one
+    words = [sum(tile.group_words for tile in found.tiles) for found in (tiling, plain)]
+    assert words[0] < words[1]
+
+
+@pytest.mark.parametrize("one", UNFOLDED, ids=str)
+def test_other_layers_are_not_folded(one: ConvLayer) -> None:
+    assert tile_layer(one, PYNQ) == tile_layer(one, PYNQ, host_input=False)
 
 
 def test_strided_pointwise_layer_reads_only_the_rows_it_uses() -> None:

@@ -47,6 +47,8 @@ LAYERS = (
     LayerShape(7, 2, 3, 3, 64, 224),
     LayerShape(5, 1, 2, 48, 128, 27),
     LayerShape(11, 4, 0, 3, 96, 227),
+    LayerShape(3, 1, 1, 3, 64, 224),
+    LayerShape(3, 1, 1, 3, 16, 416),
     LayerShape(3, 1, 1, 512, 512, 14),
     LayerShape(3, 1, 1, 1, 1, 480),
 )

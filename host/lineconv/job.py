@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lineconv import golden
 from lineconv.bus import ByteArray
+from lineconv.fold import fold_weights, pack_folded
 from lineconv.layer import ConvLayer
 from lineconv.operands import Operands
 from lineconv.packing import (
@@ -50,7 +51,6 @@ class ConvJob:
         self._operands = operands
         self._tiling = tiling
         self._beat_bytes = array.beat_bytes
-        layer = tiling.layer
         self._batch = len(operands.x)
         self.count = self._batch * len(tiling.tiles)
         self.macs = [tiling.macs(tile) for tile in tiling.tiles] * self._batch
@@ -62,7 +62,7 @@ class ConvJob:
         self.nbytes = self.count * DESCRIPTOR_BYTES
         for tile in tiling.tiles:
             if (key := _weights_key(tile)) not in self._streams:
-                self._streams[key] = _tile_weights(operands, layer, tile, array)
+                self._streams[key] = _tile_weights(operands, tiling, tile, array)
                 self._weights_at[key] = self._reserve(self._streams[key].size)
             if tile.in_channels not in self._images_at:
                 size = self._batch * self._image_bytes(tile.in_channels)
@@ -95,8 +95,13 @@ class ConvJob:
         )
         for channels, start in self._images_at.items():
             size = self._batch * self._image_bytes(channels)
-            part = x[:, channels.start : channels.stop]
-            pack_images(part, block[start : start + size], self._beat_bytes)
+            out = block[start : start + size]
+            if self._tiling.folded:
+                zero_point = self._operands.raw_zero_point
+                layer = self._operands.layer
+                pack_folded(x, layer, channels, zero_point, out, self._beat_bytes)
+            else:
+                pack_images(x[:, channels.start : channels.stop], out, self._beat_bytes)
 
     def read(self, block: ByteArray) -> npt.NDArray[np.integer[Any]]:
         """The result (N, O, H, W) of a program that has run."""
@@ -151,10 +156,11 @@ def _result_key(tile: Tile) -> _Result:
     return (tile.chunk, tile.out_channels)
 
 
-def _tile_weights(operands: Operands, layer: ConvLayer, tile: Tile, array: Array) -> ByteArray:
+def _tile_weights(operands: Operands, tiling: Tiling, tile: Tile, array: Array) -> ByteArray:
     """The weight stream of a tile, with the input zero point folded into the bias."""
-    rows, columns = tile.kernel_rows, tile.kernel_columns
-    w = operands.w[..., rows.start : rows.stop, columns.start : columns.stop]
+    layer, rows, columns = tiling.layer, tile.kernel_rows, tile.kernel_columns
+    w = fold_weights(operands.w) if tiling.folded else operands.w
+    w = w[..., rows.start : rows.stop, columns.start : columns.stop]
     dense = _dense_weights(w, layer, tile)
     outputs = slice(tile.out_channels.start, tile.out_channels.stop)
     bias = operands.bias[outputs] if tile.chunk == 0 else None

@@ -20,11 +20,15 @@ __all__ = [
     "ELEMENT_TYPES",
     "PARAMETER",
     "ceil_div",
+    "image_pixels",
+    "interleave",
     "pack_images",
     "pack_weights",
     "row_stride",
     "unpack_images",
 ]
+
+_FEW_CHANNELS = 32  # up to this many, copying plane by plane is quicker than pixel by pixel
 
 # Memory element types of the engine's results.
 ELEMENT_TYPES: dict[OutputType, np.dtype[Any]] = {
@@ -54,10 +58,25 @@ def pack_images(images: npt.NDArray[np.integer[Any]], out: ByteArray, beat_bytes
         images: any memory layout.
         out: N * H * row_stride(W * C, beat_bytes) bytes; those between two rows are left alone.
     """
-    batch, channels, height, width = images.shape
+    interleave(images, image_pixels(out, images.shape, beat_bytes))
+
+
+def image_pixels(out: ByteArray, shape: tuple[int, ...], beat_bytes: int) -> ByteArray:
+    """The pixels (N, H, W, C) in the memory of images (N, C, H, W)."""
+    batch, channels, height, width = shape
     rows = out.reshape(batch, height, row_stride(width * channels, beat_bytes))
-    pixels = rows[..., : width * channels].reshape(batch, height, width, channels)
-    pixels[...] = images.transpose(0, 2, 3, 1).view(np.uint8)
+    return rows[..., : width * channels].reshape(batch, height, width, channels)
+
+
+def interleave(images: npt.NDArray[np.integer[Any]], pixels: ByteArray) -> None:
+    """Copy images (N, C, H, W), int8 or uint8, to pixels (N, H, W, C)."""
+    planes = images.view(np.uint8)
+    if planes.shape[1] > _FEW_CHANNELS:
+        pixels[...] = planes.transpose(0, 2, 3, 1)
+        return
+    # NumPy would run its inner loop over the channels, which are too few for one.
+    for channel in range(planes.shape[1]):
+        pixels[..., channel] = planes[:, channel]
 
 
 def unpack_images(

@@ -13,6 +13,7 @@ Most layers are one tile. The others are cut along
   requantises.
 
 The engine inserts the padding, except where a tile would read nothing else: then the host does.
+And where that is clearly quicker, the host folds the kernel rows into the channels first.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from itertools import pairwise, product
 from math import inf
 
 from lineconv.estimate import tile_cycles
+from lineconv.fold import fold_layer
 from lineconv.layer import ConvLayer, OutputType, Padding, Pair
 from lineconv.packing import ceil_div
 from lineconv.presets import Array
@@ -34,22 +36,31 @@ __all__ = ["NO_PADDING", "Tiling", "tile_layer"]
 
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
+# The folded image has kernel_height / stride_height times the bytes, which the host must write. A
+# gain below a tenth of the layer would be lost there, or not exist: the estimates of those in
+# docs/performance.md are up to 5 % off.
+_FOLDED_SHARE = 0.9
+
 
 @dataclass(frozen=True)
 class Tiling:
     """How one image of a layer runs on an array.
 
     Attributes:
-        layer: what the tiles compute; the size of its input includes `host_padding`.
-        host_padding: zero points that the host puts around the image.
+        layer: what the tiles compute: folded if `folded`, its input with `host_padding`.
+        folded: the host writes the folded image, see `lineconv.fold`.
+        host_padding: zero points that the host puts around the image; horizontal if `folded`.
         chunks: 1 if the tiles write results, otherwise how many int32 partial sums add up to them.
         tiles: one per descriptor.
+        cycles: estimate for all tiles.
     """
 
     layer: ConvLayer
+    folded: bool
     host_padding: Padding
     chunks: int
     tiles: tuple[Tile, ...]
+    cycles: float
 
     @property
     def result_width(self) -> int:
@@ -77,8 +88,20 @@ class Tiling:
 
 
 @lru_cache(maxsize=256)
-def tile_layer(layer: ConvLayer, array: Array) -> Tiling:
-    """The tiles of one image. Every layer has some on every array."""
+def tile_layer(layer: ConvLayer, array: Array, *, host_input: bool = True) -> Tiling:
+    """The tiles of one image. Every layer has some on every array.
+
+    Args:
+        host_input: the host writes the image, so that it can fold it.
+    """
+    plain = _tile_padded(layer, array)
+    if not host_input or layer.kernel[0] == 1:
+        return plain
+    folded = _tile_padded(fold_layer(layer), array)
+    return replace(folded, folded=True) if folded.cycles < _FOLDED_SHARE * plain.cycles else plain
+
+
+def _tile_padded(layer: ConvLayer, array: Array) -> Tiling:
     try:
         return _tile(layer, NO_PADDING, array)
     except _NothingToRead:
@@ -100,7 +123,8 @@ def _tile(layer: ConvLayer, host_padding: Padding, array: Array) -> Tiling:
     cuts = min(
         (_Cuts(layer, split, array) for split in splits(layer, array)), key=_Cuts.layer_cycles
     )
-    return Tiling(layer, host_padding, cuts.chunks, tuple(cuts.tiles()))
+    tiles = tuple(cuts.tiles())
+    return Tiling(layer, False, host_padding, cuts.chunks, tiles, cuts.layer_cycles())
 
 
 class _Cuts:
