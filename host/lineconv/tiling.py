@@ -37,8 +37,8 @@ __all__ = ["NO_PADDING", "Tiling", "tile_layer"]
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
 # The folded image has kernel_height / stride_height times the bytes, which the host must write. A
-# gain below a tenth of the layer would be lost there, or not exist: the estimates of those in
-# docs/performance.md are up to 5 % off.
+# gain below a tenth of the layer would be lost there, or not exist: the estimates of the folded
+# layers in docs/performance.md are up to 5 % off.
 _FOLDED_SHARE = 0.9
 
 
