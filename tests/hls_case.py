@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from lineconv.block import Block
 from lineconv.bus import ByteArray
 from lineconv.checker import Window
 from lineconv.executor import Outcome, run_program
-from lineconv.job import ConvJob
 from lineconv.layer import OutputType
 from lineconv.operands import check_operands
 from lineconv.presets import PRESETS
 from lineconv.regs import Error
-from lineconv.tiling import tile_layer
 
 HEADER = ("program", "descriptor_count", "beats")  # uint64 each; then memory before and after
 
@@ -55,14 +54,14 @@ def case() -> bytes:
         overflow="saturate",
         output_type=OutputType.UINT8,
     )
-    job = ConvJob(operands, tile_layer(operands.layer, array), array)
-    beats = -(-job.nbytes // array.beat_bytes)
+    block = Block([operands], array)
+    beats = -(-block.nbytes // array.beat_bytes)
     memory = rng.integers(0, 256, beats * array.beat_bytes, dtype=np.uint8)
-    job.write(memory, 0)
+    block.write(memory, 0)
     expected = memory.copy()
-    outcome = run_program(_Memory(expected), 0, job.count, Window(0, memory.size - 1), array)
-    assert outcome == Outcome(Error.OK, job.count)
-    header = np.array([0, job.count, beats], np.uint64)
+    outcome = run_program(_Memory(expected), 0, block.count, Window(0, memory.size - 1), array)
+    assert outcome == Outcome(Error.OK, block.count)
+    header = np.array([0, block.count, beats], np.uint64)
     return header.tobytes() + memory.tobytes() + expected.tobytes()
 
 

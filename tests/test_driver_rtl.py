@@ -20,7 +20,7 @@ from lineconv.driver import Accelerator
 from lineconv.errors import ProgramError, RunTimeoutError
 from lineconv.model_board import ModelBoard
 from lineconv.presets import PRESETS, MemoryModel
-from lineconv.program import DescriptorRun
+from lineconv.report import DescriptorRun
 from lineconv.tiling import tile_layer
 from lineconv.virtual_board import MissingToolError, VirtualBoard
 from lineconv.virtual_board.toolchain import find

@@ -15,8 +15,9 @@ from lineconv.executor import NoMemoryError, Outcome, run_program
 from lineconv.layer import ConvLayer, OutputType, Rounding
 from lineconv.packing import pack_weights, row_stride
 from lineconv.presets import PRESETS, Array
-from lineconv.program import DescriptorRun, RunReport, TileAddresses, descriptor, results
+from lineconv.program import TileAddresses, descriptor
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Kind
+from lineconv.report import DescriptorRun, LayerRun, RunReport, results
 from lineconv.tiling import tile_layer
 
 TINY = PRESETS["tiny"].array
@@ -50,11 +51,15 @@ class FlatMemory:
         return self.data[start : start + nbytes]
 
 
+def addresses(image: int, weights: int, result: int) -> TileAddresses:
+    """For LAYER, whose rows are 11 pixels of 6 and of 20 bytes."""
+    return TileAddresses(image, row_stride(11 * 6, 8), weights, result, row_stride(11 * 20, 8))
+
+
 def legal(**changes: int) -> npt.NDArray[Any]:
     """The descriptor of LAYER on the tiny array, with some fields changed."""
     (tile,) = TILING.tiles
-    addresses = TileAddresses(image=0x5000, weights=0x6000, result=0x9000)
-    out = descriptor(tile, TILING, addresses, input_unsigned=True, beat_bytes=8)
+    out = descriptor(tile, TILING, addresses(0x5000, 0x6000, 0x9000), input_unsigned=True)
     for name, value in changes.items():
         out[name] = value
     return out
@@ -260,8 +265,8 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
 def test_run_stops_at_the_first_bad_descriptor() -> None:
     (tile,) = TILING.tiles
     memory = FlatMemory(0x8000)
-    addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    good = descriptor(tile, TILING, addresses, input_unsigned=False, beat_bytes=8)
+    places = addresses(BASE + 0x1000, BASE + 0x2000, BASE + 0x5000)
+    good = descriptor(tile, TILING, places, input_unsigned=False)
     program = np.zeros(3, DESCRIPTOR)
     program[:] = good
     program[1]["row_slots"] = 1
@@ -290,8 +295,8 @@ def test_program_outside_the_window_is_not_touched(address: int, window: Window)
 def test_missing_memory_is_a_bus_error(size: int, error: Error) -> None:
     (tile,) = TILING.tiles
     memory = FlatMemory(size)
-    addresses = TileAddresses(image=BASE + 0x1000, weights=BASE + 0x2000, result=BASE + 0x5000)
-    block = descriptor(tile, TILING, addresses, input_unsigned=False, beat_bytes=8)
+    places = addresses(BASE + 0x1000, BASE + 0x2000, BASE + 0x5000)
+    block = descriptor(tile, TILING, places, input_unsigned=False)
     raw = np.frombuffer(block.tobytes(), np.uint8)
     memory.data[: raw.size] = raw[: memory.data.size]
     assert run_program(memory, BASE, 1, Window(0, 2**32 - 1), TINY) == Outcome(error, 0)
@@ -306,11 +311,14 @@ def test_report_adds_up() -> None:
         DescriptorRun(640, 100, 80, 9, 4, 2, 50, 20),
         DescriptorRun(320, 60, 40, 1, 6, 3, 30, 10),
     )
-    report = RunReport("sim:tiny", TINY, 1e6, 200, runs)
-    assert (report.macs, report.mac_cycles) == (960, 120)
-    assert (report.stall_input, report.stall_weights, report.stall_output) == (10, 10, 5)
-    assert (report.read_beats, report.write_beats) == (80, 30)
-    assert report.utilisation == 960 / (200 * 32)
+    layers = (LayerRun("a", runs), LayerRun("b", runs[1:]))
+    assert (layers[0].macs, layers[0].cycles, layers[0].stall_weights) == (960, 160, 10)
+    report = RunReport("sim:tiny", TINY, 1e6, 200, layers)
+    assert report.descriptors == (*runs, runs[1])
+    assert (report.macs, report.mac_cycles) == (1280, 160)
+    assert (report.stall_input, report.stall_weights, report.stall_output) == (11, 16, 8)
+    assert (report.read_beats, report.write_beats) == (110, 40)
+    assert report.utilisation == 1280 / (200 * 32)
     assert report.seconds == 200e-6
 
 
@@ -318,7 +326,3 @@ def test_report_without_cycles_claims_no_speed() -> None:
     report = RunReport("model:tiny", TINY, 1e6, 0, ())
     assert report.utilisation is None
     assert report.seconds is None
-
-
-def test_results_rows_are_whole_beats() -> None:
-    assert int(legal()["output_row_stride"]) == row_stride(11 * 20, 8)

@@ -13,7 +13,7 @@ from random_layers import Convolution, arrays, convolutions, convolutions_on_arr
 
 from lineconv.checker import Fields, Window, check
 from lineconv.layer import MAX_KERNEL, ConvLayer, OutputType
-from lineconv.packing import ceil_div
+from lineconv.packing import ceil_div, row_stride
 from lineconv.presets import PRESETS, Array
 from lineconv.program import TileAddresses, descriptor
 from lineconv.regs import Error
@@ -42,20 +42,16 @@ def layer(
 
 def codes(tiling: Tiling, array: Array) -> set[Error]:
     """What the engine's checks say about the tiles, all memory being allowed."""
-    addresses = TileAddresses(image=0, weights=0, result=0)
     everything = Window(0, 2**32 - 1)
-    return {
-        check(
-            Fields(
-                descriptor(
-                    tile, tiling, addresses, input_unsigned=False, beat_bytes=array.beat_bytes
-                ),
-                array,
-            ),
-            everything,
-        )
-        for tile in tiling.tiles
-    }
+    found = set()
+    for tile in tiling.tiles:
+        image_row = row_stride(tiling.layer.in_width * len(tile.in_channels), array.beat_bytes)
+        pixel_bytes = tile.pixel_bytes // tile.pixels
+        result_row = row_stride(tiling.result_width * pixel_bytes, array.beat_bytes)
+        addresses = TileAddresses(0, image_row, 0, 0, result_row)
+        block = descriptor(tile, tiling, addresses, input_unsigned=False)
+        found.add(check(Fields(block, array), everything))
+    return found
 
 
 @settings(max_examples=200, deadline=None)

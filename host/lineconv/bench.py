@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import lineconv
-from lineconv.program import RunReport
+from lineconv.report import RunReport
 
 __all__ = ["LAYERS", "LayerShape", "main", "measure"]
 

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from itertools import accumulate
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lineconv import regs
+from lineconv.block import Block
 from lineconv.bus import (
     AP_DONE,
     AP_IDLE,
@@ -24,17 +27,19 @@ from lineconv.bus import (
 )
 from lineconv.errors import DeviceError, ProgramError, RunTimeoutError
 from lineconv.identity import read_array
-from lineconv.job import ConvJob
 from lineconv.layer import OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
-from lineconv.operands import check_operands
+from lineconv.operands import Operands, check_operands
 from lineconv.presets import Array
-from lineconv.program import RunReport, results
-from lineconv.tiling import tile_layer
+from lineconv.report import RunReport
 
 __all__ = ["Accelerator"]
 
 _POLL_S = 50e-6
+_PROGRESS_S = 1e-3  # between two reports; on a virtual board it is simulated time
 _RESET_S = 1.0  # for the memory to answer what the engine had asked before a reset
+
+# Told how much of a run is done.
+Progress: TypeAlias = Callable[[int], None]
 
 
 class Accelerator:
@@ -44,7 +49,7 @@ class Accelerator:
         name: of the device.
         array: sizes of the engine, as it reports them.
         clock_hz: clock of the engine, for durations.
-        timeout_s: how long a run may take.
+        timeout_s: how long a run may take without completing a descriptor.
         simulated: no hardware is behind it.
         last_run: measurements of the last run that succeeded, None before the first.
     """
@@ -142,7 +147,7 @@ class Accelerator:
         Raises:
             InvalidTensorError, InvalidLayerError: an argument is not allowed; nothing was run.
             ProgramError: the engine refused the program, or memory answered with an error.
-            RunTimeoutError: the run took longer than `timeout_s`; the engine has been reset.
+            RunTimeoutError: no descriptor ended within `timeout_s`; the engine has been reset.
             MemoryError: the device has too little memory.
         """
         single = isinstance(x, np.ndarray) and x.ndim == 3
@@ -162,16 +167,44 @@ class Accelerator:
             overflow=overflow,
             output_type=output_type,
         )
-        tiling = tile_layer(operands.layer, self.array)
-        job = ConvJob(operands, tiling, self.array)
-        with self._allocate(job.nbytes) as (buffer, block, address):
-            job.write(block, address)
-            self._run(buffer, address, job.count, job.nbytes)
-            cycles = self._read_pair(regs.CYCLES_1)
-            runs = results(block, job.macs)
-            self.last_run = RunReport(self.name, self.array, self.clock_hz, cycles, runs)
-            y = job.read(block)
+        (y,) = self.run([operands])
         return y[0] if single else y
+
+    def run(
+        self, layers: Sequence[Operands], *, progress: Progress | None = None
+    ) -> list[npt.NDArray[np.integer[Any]]]:
+        """Run layers as one program: one start, one interrupt.
+
+        A layer whose `x` is an earlier one reads its result in the device's memory.
+
+        Args:
+            layers: in the order in which they run, at least one.
+            progress: called now and then while the engine works, with the multiply-accumulates
+                of the descriptors that are done.
+
+        Returns:
+            The result of each layer, (N, O, H', W').
+
+        Raises:
+            InvalidTensorError, InvalidLayerError: a layer cannot read the result of another;
+                nothing was run.
+            ProgramError, RunTimeoutError, MemoryError: see `conv2d`.
+        """
+        image = Block(layers, self.array)
+        done = [0, *accumulate(image.macs)]
+        with self._allocate(image.nbytes) as (buffer, block, address):
+            image.write(block, address)
+            self._run(
+                buffer,
+                address,
+                image.count,
+                image.nbytes,
+                progress and (lambda completed: progress(done[completed])),
+            )
+            cycles = self._read_pair(regs.CYCLES_1)
+            runs = image.measurements(block)
+            self.last_run = RunReport(self.name, self.array, self.clock_hz, cycles, runs)
+            return image.read(block)
 
     @contextmanager
     def _allocate(self, nbytes: int) -> Iterator[tuple[Buffer, ByteArray, int]]:
@@ -183,8 +216,13 @@ class Accelerator:
         finally:
             buffer.free()
 
-    def _run(self, buffer: Buffer, address: int, count: int, nbytes: int) -> None:
-        """Run the program at `address`, which may touch that many bytes from there on."""
+    def _run(
+        self, buffer: Buffer, address: int, count: int, nbytes: int, progress: Progress | None
+    ) -> None:
+        """Run the program at `address`, which may touch that many bytes from there on.
+
+        `progress` is called with the number of descriptors that are done.
+        """
         buffer.flush()
         self._write_pair(regs.PROGRAM_1, address)
         self._bus.write(regs.DESCRIPTOR_COUNT, count)
@@ -196,26 +234,36 @@ class Accelerator:
         self._bus.write(regs.IP_IER, int(self._wait is not None))
         self._bus.write(regs.CTRL, AP_START)
         try:
-            done = self._finished()
+            done = self._finished(progress)
         except BaseException:  # Ctrl-C as well: the engine must not write to freed memory
             self._reset()
             raise
         if not done:
             state = "has been reset" if self._reset() else "stays busy after a reset"
             raise RunTimeoutError(
-                f"{self.name}: {count} descriptor(s) did not finish in {self.timeout_s} s; "
-                f"the engine {state}"
+                f"{self.name}: {count} descriptor(s) did not finish, none of them for "
+                f"{self.timeout_s} s; the engine {state}"
             )
         self._acknowledge()
         buffer.invalidate()
         self._check_status(count)
 
-    def _finished(self) -> bool:
+    def _finished(self, progress: Progress | None) -> bool:
         """Wait for the end of the run, by interrupt if there is one."""
-        if self._wait is None:
-            return self._poll(AP_DONE, self.timeout_s)
-        # Reading CTRL clears AP_DONE; the second chance is for an interrupt that got lost.
-        return self._wait(self.timeout_s) or self._poll(AP_DONE, 0)
+        wait = self._wait or partial(self._poll, AP_DONE)
+        step_s = self.timeout_s if progress is None else min(_PROGRESS_S, self.timeout_s)
+        completed, idle_s = 0, 0.0
+        while not wait(step_s):
+            idle_s += step_s
+            now = self._bus.read(regs.COMPLETED)
+            if now != completed:
+                completed, idle_s = now, 0.0
+                if progress is not None:
+                    progress(completed)
+            elif idle_s >= self.timeout_s:
+                # Reading CTRL clears AP_DONE; this second chance is for a lost interrupt.
+                return self._poll(AP_DONE, 0)
+        return True
 
     def _poll(self, bit: int, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory image of one convolution: program, weights, inputs and results in one block.
-
-One block keeps the window that the engine may touch tight, and is one allocation to give back.
-"""
+"""One layer of a program in memory: its descriptors, weights, input and result."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from lineconv import golden
 from lineconv.bus import ByteArray
+from lineconv.errors import InvalidLayerError
 from lineconv.fold import fold_weights, pack_folded
 from lineconv.layer import ConvLayer
 from lineconv.operands import Operands
@@ -26,11 +26,10 @@ from lineconv.packing import (
 )
 from lineconv.presets import Array
 from lineconv.program import TileAddresses, descriptor
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES
 from lineconv.tile import Tile, common
-from lineconv.tiling import Tiling
+from lineconv.tiling import NO_PADDING, Tiling
 
-__all__ = ["ConvJob"]
+__all__ = ["ConvJob", "Layout", "chain_obstacle"]
 
 _Weights: TypeAlias = tuple[range, range, range, range]  # channels in and out, kernel rows, columns
 _Result: TypeAlias = tuple[int, range]  # chunk, output channels
@@ -38,67 +37,109 @@ _Result: TypeAlias = tuple[int, range]  # chunk, output channels
 _ALIGNMENT = 64  # of images and weight streams: whole bursts and cache lines
 
 
-class ConvJob:
-    """One `conv2d` call, laid out in memory.
+class Layout:
+    """Hands out places in a block.
 
     Attributes:
-        count: descriptors of the program, which lies at the start of the block.
-        nbytes: size of the block.
-        macs: multiply-accumulates per descriptor.
+        nbytes: size of the block so far.
     """
 
-    def __init__(self, operands: Operands, tiling: Tiling, array: Array) -> None:
-        self._operands = operands
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+    def reserve(self, nbytes: int) -> int:
+        """The offset of that many bytes."""
+        start = ceil_div(self.nbytes, _ALIGNMENT) * _ALIGNMENT
+        self.nbytes = start + nbytes
+        return start
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Where packed images (N, C, H, W) lie: offset of the first, bytes from each to the next."""
+
+    start: int
+    row: int
+    image: int
+
+
+class ConvJob:
+    """One layer of a program, laid out in the program's block of memory.
+
+    Attributes:
+        count: descriptors of the layer.
+        macs: multiply-accumulates per descriptor.
+
+    Args:
+        layout: of the block; the layer takes its places from it.
+        source: the layer whose result is the input, already laid out; None if the host gives it.
+
+    Raises:
+        InvalidLayerError: the result of `source` cannot be read where it lies.
+    """
+
+    def __init__(
+        self,
+        operands: Operands,
+        tiling: Tiling,
+        array: Array,
+        layout: Layout,
+        source: ConvJob | None = None,
+    ) -> None:
+        self.operands = operands
         self._tiling = tiling
         self._beat_bytes = array.beat_bytes
-        self._batch = len(operands.x)
+        self._batch = operands.shape[0]
         self.count = self._batch * len(tiling.tiles)
         self.macs = [tiling.macs(tile) for tile in tiling.tiles] * self._batch
+        if source is not None and (obstacle := chain_obstacle(source._tiling, tiling)):
+            raise InvalidLayerError(
+                f"{operands.name} cannot read the result of {source.operands.name} in memory: "
+                f"{obstacle}"
+            )
 
         self._streams: dict[_Weights, ByteArray] = {}
         self._weights_at: dict[_Weights, int] = {}
-        self._images_at: dict[range, int] = {}
-        self._results_at: dict[_Result, int] = {}
-        self.nbytes = self.count * DESCRIPTOR_BYTES
+        self._images_at: dict[range, _Images] = {}
+        self._results_at: dict[_Result, _Images] = {}
+        if source is not None:
+            (self._images_at[range(tiling.layer.in_channels)],) = source._results_at.values()
         for tile in tiling.tiles:
             if (key := _weights_key(tile)) not in self._streams:
                 self._streams[key] = _tile_weights(operands, tiling, tile, array)
-                self._weights_at[key] = self._reserve(self._streams[key].size)
+                self._weights_at[key] = layout.reserve(self._streams[key].size)
             if tile.in_channels not in self._images_at:
-                size = self._batch * self._image_bytes(tile.in_channels)
-                self._images_at[tile.in_channels] = self._reserve(size)
+                self._images_at[tile.in_channels] = self._place_images(tile.in_channels, layout)
             if _result_key(tile) not in self._results_at:
-                size = self._batch * self._result_bytes(tile.out_channels)
-                self._results_at[_result_key(tile)] = self._reserve(size)
+                self._results_at[_result_key(tile)] = self._place_results(tile.out_channels, layout)
 
-    def write(self, block: ByteArray, address: int) -> None:
-        """Fill the block, which the engine sees at `address`, a multiple of the descriptor size."""
-        program = block[: self.count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
-        tiles = self._tiling.tiles
-        for index in range(self.count):
-            image, tile = divmod(index, len(tiles))
-            program[index] = descriptor(
-                tiles[tile],
-                self._tiling,
-                self._addresses(tiles[tile], image, address),
-                input_unsigned=self._operands.unsigned,
-                beat_bytes=self._beat_bytes,
-            )
+    def descriptors(self, address: int) -> Iterator[npt.NDArray[np.void]]:
+        """In the order of the program, for a block that the engine sees at `address`."""
+        for image in range(self._batch):
+            for tile in self._tiling.tiles:
+                yield descriptor(
+                    tile,
+                    self._tiling,
+                    self._addresses(tile, image, address),
+                    input_unsigned=self.operands.unsigned,
+                )
+
+    def write(self, block: ByteArray) -> None:
+        """Put weights, and the input if the host gives it, in their places."""
         for key, stream in self._streams.items():
             start = self._weights_at[key]
             block[start : start + stream.size] = stream
-        padding = self._tiling.host_padding
+        if isinstance(self.operands.x, Operands):
+            return
         x = np.pad(
-            self._operands.x,
-            ((0, 0), (0, 0), *padding),
-            constant_values=self._operands.raw_zero_point,
+            self.operands.x,
+            ((0, 0), (0, 0), *self._tiling.host_padding),
+            constant_values=self.operands.raw_zero_point,
         )
-        for channels, start in self._images_at.items():
-            size = self._batch * self._image_bytes(channels)
-            out = block[start : start + size]
+        for channels, images in self._images_at.items():
+            out = self._bytes(block, images)
             if self._tiling.folded:
-                zero_point = self._operands.raw_zero_point
-                layer = self._operands.layer
+                zero_point, layer = self.operands.raw_zero_point, self.operands.layer
                 pack_folded(x, layer, channels, zero_point, out, self._beat_bytes)
             else:
                 pack_images(x[:, channels.start : channels.stop], out, self._beat_bytes)
@@ -106,11 +147,10 @@ class ConvJob:
     def read(self, block: ByteArray) -> npt.NDArray[np.integer[Any]]:
         """The result (N, O, H, W) of a program that has run."""
         layer, output_type = self._tiling.layer, self._tiling.output_type
-        shape = (self._batch, layer.out_channels, layer.out_height, layer.out_width)
-        total = np.zeros(shape, ELEMENT_TYPES[output_type])
-        for (_, channels), start in self._results_at.items():
-            data = block[start : start + self._batch * self._result_bytes(channels)]
+        total = np.zeros(self.operands.shape, ELEMENT_TYPES[output_type])
+        for (_, channels), images in self._results_at.items():
             stored = (self._batch, len(channels), layer.out_height, self._tiling.result_width)
+            data = self._bytes(block, images)
             part = unpack_images(data, stored, output_type, self._beat_bytes)
             part = part[..., : layer.out_width]
             if self._tiling.chunks == 1:
@@ -119,33 +159,47 @@ class ConvJob:
                 total[:, channels.start : channels.stop] += part  # wraps, as the accumulator does
         if output_type is layer.output:
             return total
-        return golden.requantize(total, self._operands.scale, layer)
+        return golden.requantize(total, self.operands.scale, layer)
 
     def _addresses(self, tile: Tile, image: int, address: int) -> TileAddresses:
+        inputs = self._images_at[tile.in_channels]
+        results = self._results_at[_result_key(tile)]
         return TileAddresses(
-            image=address
-            + self._images_at[tile.in_channels]
-            + image * self._image_bytes(tile.in_channels),
+            image=address + inputs.start + image * inputs.image,
+            image_row=inputs.row,
             weights=address + self._weights_at[_weights_key(tile)],
-            result=address
-            + self._results_at[_result_key(tile)]
-            + image * self._result_bytes(tile.out_channels),
+            result=address + results.start + image * results.image,
+            result_row=results.row,
         )
 
-    def _image_bytes(self, channels: range) -> int:
+    def _place_images(self, channels: range, layout: Layout) -> _Images:
         layer = self._tiling.layer
-        return layer.in_height * row_stride(layer.in_width * len(channels), self._beat_bytes)
+        return self._place(layer.in_height, layer.in_width * len(channels), layout)
 
-    def _result_bytes(self, channels: range) -> int:
+    def _place_results(self, channels: range, layout: Layout) -> _Images:
         tiling = self._tiling
         pixel_bytes = len(channels) * ELEMENT_TYPES[tiling.output_type].itemsize
-        row_bytes = row_stride(tiling.result_width * pixel_bytes, self._beat_bytes)
-        return tiling.layer.out_height * row_bytes
+        return self._place(tiling.layer.out_height, tiling.result_width * pixel_bytes, layout)
 
-    def _reserve(self, nbytes: int) -> int:
-        start = ceil_div(self.nbytes, _ALIGNMENT) * _ALIGNMENT
-        self.nbytes = start + nbytes
-        return start
+    def _place(self, rows: int, row_bytes: int, layout: Layout) -> _Images:
+        row = row_stride(row_bytes, self._beat_bytes)
+        return _Images(layout.reserve(self._batch * rows * row), row, rows * row)
+
+    def _bytes(self, block: ByteArray, images: _Images) -> ByteArray:
+        return block[images.start : images.start + self._batch * images.image]
+
+
+def chain_obstacle(source: Tiling, reader: Tiling) -> str | None:
+    """Why the result of one layer is no input of another as it lies in memory; None if it is."""
+    if source.chunks > 1:
+        return f"the host adds and requantises {source.chunks} partial sums"
+    if len({tile.out_channels for tile in source.tiles}) > 1:
+        return "its channels are written as several images"
+    if any(len(tile.in_channels) != reader.layer.in_channels for tile in reader.tiles):
+        return "its channels are read as several images"
+    if reader.host_padding != NO_PADDING:
+        return "the host pads it"
+    return None
 
 
 def _weights_key(tile: Tile) -> _Weights:

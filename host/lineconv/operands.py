@@ -13,29 +13,44 @@ import numpy.typing as npt
 
 from lineconv.errors import InvalidLayerError, InvalidTensorError
 from lineconv.layer import ConvLayer, OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
+from lineconv.packing import ELEMENT_TYPES
 
 __all__ = ["Operands", "check_operands"]
 
 _Enum = TypeVar("_Enum", bound=IntEnum)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # layers with equal numbers are still two layers
 class Operands:
-    """One convolution that can run.
+    """One convolution that can run, alone or as a layer of a program.
 
     Attributes:
         layer: geometry and number formats; `x_zero_point` is that of int8.
-        x: int8 or uint8 (N, in_channels, in_height, in_width), N >= 1.
+        x: int8 or uint8 (N, in_channels, in_height, in_width), N >= 1; or the layer whose result
+            it is, which stays in the device's memory.
         w: int8 `layer.weight_shape`.
         bias: int32 (out_channels,).
         scale: float32 (out_channels,), finite; all 1 for INT32 output.
+        name: for reports and messages.
     """
 
     layer: ConvLayer
-    x: npt.NDArray[np.int8] | npt.NDArray[np.uint8]
+    x: npt.NDArray[np.int8] | npt.NDArray[np.uint8] | Operands
     w: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     scale: npt.NDArray[np.float32]
+    name: str = "conv2d"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, out_channels, out_height, out_width) of the result."""
+        layer = self.layer
+        return (self.x.shape[0], layer.out_channels, layer.out_height, layer.out_width)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type of the result."""
+        return ELEMENT_TYPES[self.layer.output]
 
     @property
     def unsigned(self) -> bool:
