@@ -46,8 +46,8 @@ sim: $(STAMP) ## cocotb bench of one module: MODULE=conv_fifo WAVES=1
 hls: $(STAMP) ## HLS core: C simulation, synthesis, co-simulation, IP (needs Vitis)
 	@PYTHON=$(CURDIR)/$(BIN)/python sh hls/vitis.sh
 
-bench: $(STAMP) ## cycles and utilisation of layer shapes on the virtual board (simulated)
-	@$(BIN)/python -m lineconv.bench
+bench: $(STAMP) ## cycles and utilisation of networks and layers on the virtual board (simulated)
+	@$(BIN)/lineconv bench --device sim:pynq-z2
 
 resources: $(STAMP) ## LUT, FF, DSP, BRAM per module by yosys
 	@$(BIN)/python rtl/resources.py

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: `lineconv devices | filter | conv`.
+"""Command line: `lineconv devices | filter | conv | bench`.
 
 Bad input, a foreign bitstream included, ends in one line on stderr and exit code 2; a device that
 fails in exit code 1.
@@ -19,6 +19,9 @@ import numpy.typing as npt
 
 import lineconv
 from lineconv import filters
+from lineconv.bench.command import NAMES as BENCH_NAMES
+from lineconv.bench.command import bench, check_names
+from lineconv.bench.plots import require_plots
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
 from lineconv.files import load_array
 
@@ -82,9 +85,22 @@ def _parser() -> argparse.ArgumentParser:
     conv.add_argument("-o", "--output", type=Path, required=True, help=".npy to write")
     conv.set_defaults(run=_conv)
 
+    benchmark = commands.add_parser(
+        "bench",
+        help="measure networks and typical layers",
+        description="Cycles and utilisation of the convolutions of whole networks, one program "
+        "each, and of typical layers alone. Random data.",
+    )
+    benchmark.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCH_NAMES)}; default: all"
+    )
+    benchmark.add_argument("--json", dest="json_file", type=Path, help="file for the results")
+    benchmark.add_argument("--plot", type=Path, metavar="DIR", help="folder for two pictures (SVG)")
+    benchmark.set_defaults(run=_bench, json=False)
+
     for command in (devices, image, conv):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
-    for command in (image, conv):
+    for command in (image, conv, benchmark):
         command.add_argument(
             "--device", help="see `lineconv devices`; default: the first that is there"
         )
@@ -146,6 +162,16 @@ def _conv(options: argparse.Namespace) -> Any:
         with options.output.open("wb") as file:
             np.save(file, y)
         return _finish(options, accelerator, y)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    names = check_names(options.names)
+    if options.json_file is not None:
+        _require_writable(options.json_file)
+    if options.plot is not None:
+        require_plots(options.plot)
+    with lineconv.open(options.device) as accelerator:
+        bench(accelerator, names, json_file=options.json_file, plot_folder=options.plot)
 
 
 def _scale(text: str | None) -> Any:

@@ -113,6 +113,7 @@ def _open_sim(target: str) -> Accelerator:
         clock_hz=preset.clock_hz,
         name=f"sim:{preset.name}",
         simulated=True,
+        memory_model=preset.memory,
         close=board.close,
     )
 

@@ -29,7 +29,7 @@ from lineconv.errors import DeviceError, ProgramError, RunTimeoutError
 from lineconv.identity import read_array
 from lineconv.layer import OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
 from lineconv.operands import Operands, check_operands
-from lineconv.presets import Array
+from lineconv.presets import Array, MemoryModel
 from lineconv.report import RunReport
 
 __all__ = ["Accelerator"]
@@ -51,6 +51,7 @@ class Accelerator:
         clock_hz: clock of the engine, for durations.
         timeout_s: how long a run may take without completing a descriptor.
         simulated: no hardware is behind it.
+        memory_model: timing of a virtual board's memory; None on a board.
         last_run: measurements of the last run that succeeded, None before the first.
     """
 
@@ -64,6 +65,7 @@ class Accelerator:
         name: str = "lineconv",
         timeout_s: float = 10.0,
         simulated: bool = False,
+        memory_model: MemoryModel | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         """Drive the engine whose registers are at `bus`.
@@ -80,6 +82,7 @@ class Accelerator:
         self.clock_hz = clock_hz
         self.timeout_s = timeout_s
         self.simulated = simulated
+        self.memory_model = memory_model
         self.last_run: RunReport | None = None
         self._bus = bus
         self._allocator = allocator

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lineconv bench`: measures what was asked for, prints it as it comes, writes JSON and plots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures
+from lineconv.bench.measure import measure_layer, measure_network
+from lineconv.bench.shapes import SINGLE_LAYERS
+from lineconv.bench.table import LEGEND, heading, layer_row, network_total
+from lineconv.driver import Accelerator
+from lineconv.errors import InvalidInputError
+from lineconv.networks import NETWORKS
+
+__all__ = ["NAMES", "bench", "check_names"]
+
+_SINGLE = "layers"
+NAMES = (*NETWORKS, _SINGLE)
+
+
+def check_names(names: Sequence[str]) -> Sequence[str]:
+    """What to measure; everything if nothing is named.
+
+    Raises:
+        InvalidInputError: one of the names is unknown.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise InvalidInputError(f"unknown network {name!r}, there are: {', '.join(NAMES)}")
+    return names or NAMES
+
+
+def bench(
+    accelerator: Accelerator,
+    names: Sequence[str],
+    *,
+    json_file: Path | None = None,
+    plot_folder: Path | None = None,
+) -> None:
+    """Measure networks, and `layers` one by one.
+
+    Raises:
+        DeviceError: the device failed, or does not count cycles.
+    """
+    engine = Engine(
+        accelerator.name,
+        accelerator.simulated,
+        accelerator.clock_hz,
+        accelerator.array,
+        accelerator.memory_model,
+    )
+    print(f"{engine}\n{LEGEND}")
+    networks: list[NetworkFigures] = []
+    singles: list[LayerFigures] = []
+    for name in names:
+        if name == _SINGLE:
+            print(f"\n{heading('single layers')}")
+            for layer in SINGLE_LAYERS:
+                singles.append(measure_layer(accelerator, engine, layer))
+                print(layer_row(singles[-1]), flush=True)
+        else:
+            network = measure_network(accelerator, engine, NETWORKS[name])
+            networks.append(network)
+            print(f"\n{network.description}\n{heading(name)}")
+            print("\n".join(map(layer_row, network.layers)))
+            print(network_total(network, engine), flush=True)
+    if json_file is not None:
+        results = engine.to_json() | {
+            "networks": [network.to_json() for network in networks],
+            "layers": [layer.to_json() for layer in singles],
+        }
+        json_file.write_text(json.dumps(results, indent=2) + "\n")
+    if plot_folder is not None:
+        from lineconv.bench.plots import save_plots
+
+        save_plots(plot_folder, engine, networks, singles)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs layers and networks with random tensors and collects their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures, layer_figures
+from lineconv.bench.shapes import shape_name
+from lineconv.block import tile_operands
+from lineconv.driver import Accelerator
+from lineconv.errors import DeviceError
+from lineconv.job import chain_obstacle
+from lineconv.layer import ConvLayer
+from lineconv.networks import Network
+from lineconv.operands import Operands
+from lineconv.presets import Array
+from lineconv.report import RunReport
+from lineconv.tiling import tile_layer
+
+__all__ = ["measure_layer", "measure_network", "network_operands"]
+
+_SEED = 0
+_SCALE = np.float32(2.0**-12)
+
+
+def measure_network(accelerator: Accelerator, engine: Engine, network: Network) -> NetworkFigures:
+    """Run a network as one program.
+
+    Raises:
+        DeviceError: the device failed, or does not count cycles.
+    """
+    run = _run(accelerator, network_operands(network, accelerator.array), network.name)
+    return NetworkFigures(
+        name=network.name,
+        description=network.description,
+        macs=run.macs,
+        cycles=run.cycles,
+        utilisation=run.macs / (run.cycles * accelerator.array.macs_per_cycle),
+        fps=accelerator.clock_hz / run.cycles,
+        layers=tuple(layer_figures(layer, layer.name, engine) for layer in run.layers),
+    )
+
+
+def measure_layer(accelerator: Accelerator, engine: Engine, layer: ConvLayer) -> LayerFigures:
+    """Run a layer as a program of its own, from start to interrupt.
+
+    Raises:
+        DeviceError: the device failed, or does not count cycles.
+    """
+    name = shape_name(layer)
+    operands = _random_operands(layer, name, None, np.random.default_rng(_SEED))
+    return layer_figures(_run(accelerator, [operands], name), name, engine)
+
+
+def network_operands(network: Network, array: Array) -> list[Operands]:
+    """The layers with random tensors; each reads the one before it in memory if it can."""
+    rng = np.random.default_rng(_SEED)
+    layers: dict[str, Operands] = {}
+    for row in network.layers:
+        source = None if row.reads is None else layers[row.reads]
+        if source is not None:
+            reader = tile_layer(row.conv, array, host_input=False)
+            if chain_obstacle(tile_operands(source, array), reader):
+                source = None
+        layers[row.name] = _random_operands(row.conv, row.name, source, rng)
+    return list(layers.values())
+
+
+def _random_operands(
+    layer: ConvLayer, name: str, source: Operands | None, rng: np.random.Generator
+) -> Operands:
+    shape = (1, layer.in_channels, layer.in_height, layer.in_width)
+    return Operands(
+        layer=layer,
+        x=source or rng.integers(-128, 128, shape, dtype=np.int8),
+        w=rng.integers(-128, 128, layer.weight_shape, dtype=np.int8),
+        bias=np.zeros(layer.out_channels, np.int32),
+        scale=np.full(layer.out_channels, _SCALE),
+        name=name,
+    )
+
+
+def _run(accelerator: Accelerator, layers: list[Operands], title: str) -> RunReport:
+    with _bar(title, sum(operands.layer.macs for operands in layers)) as progress:
+        accelerator.run(layers, progress=progress)
+    run = accelerator.last_run
+    if run is None or not run.cycles:
+        raise DeviceError(f"{accelerator.name} does not count cycles")
+    return run
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar on stderr, where there is a terminal and tqdm; told how much is done."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(
+        total=total, desc=title, unit="MAC", unit_scale=True, leave=False, disable=None
+    ) as bar:
+        yield lambda done: bar.update(done - bar.n)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of the figures: utilisation of each layer, and where the layers lie under the roofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures
+from lineconv.errors import InvalidFileError, InvalidInputError
+
+__all__ = ["require_plots", "save_plots"]
+
+_COLOURS = ("#3b6fb6", "#d1762c", "#4f9a57", "#a2457a", "#777777")
+_MARKERS = "osD^x"
+_NO_DATE = {"Date": None}
+
+
+def require_plots(folder: Path) -> None:
+    """Refuse plots that could not be made before anything is measured.
+
+    Raises:
+        InvalidInputError: Matplotlib is missing.
+        InvalidFileError: the folder does not exist and cannot be made.
+    """
+    if find_spec("matplotlib") is None:
+        raise InvalidInputError("plots need Matplotlib: pip install 'lineconv[plot]'")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidFileError(f"{folder}: no folder, and none can be made ({error})") from None
+
+
+def save_plots(
+    folder: Path,
+    engine: Engine,
+    networks: Sequence[NetworkFigures],
+    singles: Sequence[LayerFigures],
+) -> None:
+    """Write utilisation.svg, if there are networks, and roofline.svg, if the memory is known."""
+    from matplotlib import rc_context
+
+    # The same figures give the same file, and letters stay letters.
+    with rc_context({"svg.hashsalt": "lineconv", "svg.fonttype": "none", "font.size": 9}):
+        if networks:
+            _utilisation(engine, networks).savefig(folder / "utilisation.svg", metadata=_NO_DATE)
+        if engine.memory is not None:
+            groups = {network.name: network.layers for network in networks}
+            if singles:
+                groups["single layers"] = tuple(singles)
+            figure = _roofline(engine, engine.memory.bytes_per_cycle, groups)
+            figure.savefig(folder / "roofline.svg", metadata=_NO_DATE)
+
+
+def _utilisation(engine: Engine, networks: Sequence[NetworkFigures]) -> Any:
+    """One row of bars per network; the line is the bound."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 0.6 + 2.3 * len(networks)), layout="constrained")
+    figure.suptitle(f"Share of the MAC array that works, layer by layer\n{engine}", fontsize=9)
+    rows = figure.subplots(len(networks), squeeze=False)[:, 0]
+    for axes, network, colour in zip(rows, networks, _COLOURS, strict=False):
+        positions = range(len(network.layers))
+        axes.bar(
+            positions,
+            [100 * layer.utilisation for layer in network.layers],
+            color=colour,
+            width=0.75,
+        )
+        axes.hlines(
+            [100 * layer.bound_utilisation for layer in network.layers],
+            [position - 0.45 for position in positions],
+            [position + 0.45 for position in positions],
+            color="black",
+            linewidth=1,
+            label="bound: unused lanes or memory bandwidth",
+        )
+        axes.set_title(
+            f"{network.description}: {network.utilisation:.1%}, {network.fps:.1f} fps",
+            loc="left",
+            fontsize=10,
+        )
+        axes.set_xticks(positions, [layer.name for layer in network.layers], rotation=90)
+        axes.tick_params(axis="x", labelsize=6 if len(network.layers) > 30 else 7, length=0)
+        axes.set_xlim(-0.7, len(network.layers) - 0.3)
+        axes.set_ylim(0, 104)
+        axes.set_ylabel("%")
+        axes.grid(axis="y", linewidth=0.3)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    rows[0].legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
+    return figure
+
+
+def _roofline(
+    engine: Engine, bytes_per_cycle: float, groups: dict[str, tuple[LayerFigures, ...]]
+) -> Any:
+    """MAC per byte of traffic against MAC per cycle, both logarithmic."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    points = {
+        name: [
+            (layer.macs / (layer.read_bytes + layer.written_bytes), layer.macs / layer.cycles)
+            for layer in layers
+        ]
+        for name, layers in groups.items()
+    }
+    every = [point for group in points.values() for point in group]
+    peak = engine.array.macs_per_cycle
+    ridge = peak / bytes_per_cycle
+    low = min(ridge, *(x for x, _ in every)) / 1.5
+    high = max(ridge, *(x for x, _ in every)) * 1.5
+    axes.plot([low, ridge, high], [low * bytes_per_cycle, peak, peak], color="black", linewidth=1.2)
+    for (name, group), colour, marker in zip(points.items(), _COLOURS, _MARKERS, strict=False):
+        xs, ys = zip(*group, strict=True)
+        axes.scatter(xs, ys, s=18, color=colour, marker=marker, label=name, alpha=0.8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(min(y for _, y in every) / 1.5, peak * 1.6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
+    axes.set_xlabel("MAC per byte of memory traffic")
+    axes.set_ylabel("MAC per cycle")
+    axes.annotate(
+        f"array: {peak} MAC/cycle", (high, peak), (-4, 4), textcoords="offset points", ha="right"
+    )
+    axes.annotate(
+        f"memory: {bytes_per_cycle:g} B/cycle",
+        (ridge / 2, peak / 2),
+        (-6, 2),
+        textcoords="offset points",
+        ha="right",
+    )
+    axes.set_title(f"Convolution layers under the roofs\n{engine}", fontsize=9)
+    axes.grid(linewidth=0.3)
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower right", framealpha=1)
+    return figure
