@@ -26,7 +26,7 @@ demo: $(STAMP) ## photograph and CNN layer through the Verilated engine, compare
 test: $(STAMP) ## all tests that need no board (about 15 minutes on 2 cores)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
 
-test-slow: $(STAMP) ## the long runs: thousands of random layers on the RTL
+test-slow: $(STAMP) ## the long runs: thousands of random layers and a whole network on the RTL
 	@$(BIN)/python -m pytest -q -m slow
 
 lint: $(STAMP) ## ruff, mypy, Verilator, Verible, clang-format, generated files

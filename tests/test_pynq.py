@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
+from layer_chain import expected, random_operands
 from random_layers import Convolution, convolutions
 
 import lineconv
@@ -29,6 +30,7 @@ from lineconv.errors import (
     RunTimeoutError,
     UnknownDeviceError,
 )
+from lineconv.layer import ConvLayer
 from lineconv.model_board import ModelBoard, ModelBuffer
 from lineconv.presets import PRESETS
 from lineconv.virtual_board import toolchain
@@ -126,6 +128,18 @@ def test_overlay_binds_the_driver(device: pynq_device.VirtualDevice) -> None:
 def test_equals_golden(device: pynq_device.VirtualDevice, convolution: Convolution) -> None:
     y = engine().conv2d(**convolution.arguments())
     np.testing.assert_array_equal(y, convolution.expected())
+
+
+def test_progress_does_not_lose_the_interrupt(device: pynq_device.VirtualDevice) -> None:
+    """Each report cuts off pynq's wait for the interrupt."""
+    layer = ConvLayer(8, 8, 20, 20, (3, 3))
+    layers = [random_operands(layer, np.random.default_rng(2), batch=8)]
+    done: list[int] = []
+    (y,) = engine().run(layers, progress=done.append)
+    np.testing.assert_array_equal(y, expected(layers)[0])
+    assert done
+    assert done == sorted(set(done))
+    assert set(done) <= {images * layer.macs for images in range(1, 9)}
 
 
 def test_zynqmp(tmp_path: Path) -> None:
