@@ -223,6 +223,26 @@ def test_progress_counts_work() -> None:
     ]
 
 
+def test_completed_that_is_told_only_at_the_end() -> None:
+    """The HLS core shows the count of the run before until then."""
+
+    class LateBoard(ModelBoard):
+        waits = 0
+
+        def wait(self, timeout_s: float) -> bool:
+            self.waits += 1
+            return self.waits > 3 and super().wait(timeout_s)
+
+        def read(self, offset: int) -> int:
+            late = offset == regs.COMPLETED and self.waits < 3
+            return 99 if late else super().read(offset)
+
+    layers = chain([CONV, after(CONV)])
+    done: list[int] = []
+    accelerator(LateBoard(TINY)).run(layers, progress=done.append)
+    assert done == [CONV.macs + after(CONV).macs]
+
+
 def test_run_that_stops_half_way() -> None:
     class StuckBoard(SlowBoard):
         def read(self, offset: int) -> int:

@@ -255,7 +255,8 @@ class Accelerator:
         """Wait for the end of the run, by interrupt if there is one."""
         wait = self._wait or partial(self._poll, AP_DONE)
         step_s = self.timeout_s if progress is None else min(_PROGRESS_S, self.timeout_s)
-        completed, idle_s = 0, 0.0
+        # Not 0 for sure: the HLS core changes COMPLETED only at the end of a run.
+        completed, idle_s = self._bus.read(regs.COMPLETED), 0.0
         while not wait(step_s):
             idle_s += step_s
             now = self._bus.read(regs.COMPLETED)
