@@ -23,7 +23,7 @@ from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, check_names
 from lineconv.bench.plots import require_plots
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
-from lineconv.files import load_array
+from lineconv.files import load_array, open_image, pillow, require_writable
 
 __all__ = ["main"]
 
@@ -135,7 +135,7 @@ def _devices(options: argparse.Namespace) -> Any:
 def _filter(options: argparse.Namespace) -> Any:
     kernel = filters.load_kernel(options.kernel, options.scale, options.offset)
     image = _read_image(options.image)
-    _require_writable(options.output)
+    require_writable(options.output)
     with lineconv.open(options.device) as accelerator:
         result = filters.filter_image(accelerator, image, kernel, flip=options.flip)
         _write_image(options.output, result)
@@ -146,7 +146,7 @@ def _conv(options: argparse.Namespace) -> Any:
     x, w = _load(options.input), _load(options.weights)
     bias = None if options.bias is None else _load(options.bias)
     scale = _scale(options.scale)
-    _require_writable(options.output)
+    require_writable(options.output)
     with lineconv.open(options.device) as accelerator:
         y = accelerator.conv2d(
             x,
@@ -167,7 +167,7 @@ def _conv(options: argparse.Namespace) -> Any:
 def _bench(options: argparse.Namespace) -> None:
     names = check_names(options.names)
     if options.json_file is not None:
-        _require_writable(options.json_file)
+        require_writable(options.json_file)
     if options.plot is not None:
         require_plots(options.plot)
     with lineconv.open(options.device) as accelerator:
@@ -189,37 +189,15 @@ def _load(path: Path) -> npt.NDArray[Any]:
     return load_array(path)
 
 
-def _require_writable(path: Path) -> None:
-    """Refuse an output that could not be written before the work is done."""
-    if not path.resolve().parent.is_dir():
-        raise InvalidFileError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise InvalidFileError(f"{path}: is a folder, must be a file")
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise InvalidInputError("images need Pillow: pip install 'lineconv[plot]'") from None
-    return Image
-
-
 def _read_image(path: Path) -> npt.NDArray[np.uint8]:
-    pillow = _pillow()
-    try:
-        with pillow.open(path) as picture:
-            mode = "L" if picture.mode in ("1", "L", "I", "I;16", "F") else "RGB"
-            return np.asarray(picture.convert(mode))
-    except FileNotFoundError:
-        raise InvalidFileError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError):
-        raise InvalidFileError(f"{path}: not an image that Pillow can read") from None
+    picture = open_image(path)
+    mode = "L" if picture.mode in ("1", "L", "I", "I;16", "F") else "RGB"
+    return np.asarray(picture.convert(mode))
 
 
 def _write_image(path: Path, image: npt.NDArray[np.uint8]) -> None:
     try:
-        _pillow().fromarray(image).save(path)
+        pillow().fromarray(image).save(path)
     except (OSError, ValueError) as error:
         raise InvalidFileError(f"{path}: cannot be written ({error})") from None
 
