@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -145,9 +146,9 @@ def test_wrong_input_is_one_line(
 def test_plots_need_matplotlib(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("lineconv.bench.plots.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(["bench", "--plot", str(tmp_path)]) == 2
-    assert "plots need Matplotlib: pip install 'lineconv[plot]'" in capsys.readouterr().err
+    assert "lineconv bench: needs matplotlib" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lineconv.bench.shapes import SINGLE_LAYERS
 from lineconv.bench.table import LEGEND, heading, layer_row, network_total
 from lineconv.driver import Accelerator
 from lineconv.errors import InvalidInputError
+from lineconv.files import write_whole
 from lineconv.networks import NETWORKS
 
 __all__ = ["NAMES", "bench", "check_names"]
@@ -44,6 +45,7 @@ def bench(
 
     Raises:
         DeviceError: the device failed, or does not count cycles.
+        InvalidFileError: a file cannot be written.
     """
     engine = Engine(
         accelerator.name,
@@ -72,7 +74,7 @@ def bench(
             "networks": [network.to_json() for network in networks],
             "layers": [layer.to_json() for layer in singles],
         }
-        json_file.write_text(json.dumps(results, indent=2) + "\n")
+        write_whole(json_file, json.dumps(results, indent=2).encode() + b"\n")
     if plot_folder is not None:
         from lineconv.bench.plots import save_plots
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures
-from lineconv.errors import InvalidFileError, InvalidInputError
+from lineconv.errors import InvalidFileError
+from lineconv.extras import require
 
 __all__ = ["require_plots", "save_plots"]
 
@@ -25,8 +25,7 @@ def require_plots(folder: Path) -> None:
         InvalidInputError: Matplotlib is missing.
         InvalidFileError: the folder does not exist and cannot be made.
     """
-    if find_spec("matplotlib") is None:
-        raise InvalidInputError("plots need Matplotlib: pip install 'lineconv[plot]'")
+    require("matplotlib", "plot")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
