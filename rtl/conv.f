@@ -1,4 +1,5 @@
 conv_regs_pkg.sv
+beat64/conv_beat_pkg.sv
 conv_pkg.sv
 conv_check_pkg.sv
 conv_delay.sv

@@ -3,7 +3,7 @@
 
 /// The IP: control registers and conv_core behind the port names of a Vitis HLS kernel.
 ///
-/// Control on AXI4-Lite, two AXI4 masters of 64 data bits: gmem0 reads input rows and writes
+/// Control on AXI4-Lite, two AXI4 masters of BeatBytes: gmem0 reads input rows and writes
 /// output and result blocks, gmem1 reads programs and weights and never writes. Bursts are INCR of
 /// at most 16 beats, within 4 KB, so that an AXI3 port takes them; all have ID 0.
 module conv_axi
@@ -55,8 +55,8 @@ module conv_axi
   output logic [3:0] m_axi_gmem0_awqos,
   output logic m_axi_gmem0_wvalid,
   input logic m_axi_gmem0_wready,
-  output logic [63:0] m_axi_gmem0_wdata,
-  output logic [7:0] m_axi_gmem0_wstrb,
+  output logic [BeatBits-1:0] m_axi_gmem0_wdata,
+  output logic [BeatBytes-1:0] m_axi_gmem0_wstrb,
   output logic m_axi_gmem0_wlast,
   input logic m_axi_gmem0_bvalid,
   output logic m_axi_gmem0_bready,
@@ -77,7 +77,7 @@ module conv_axi
   input logic m_axi_gmem0_rvalid,
   output logic m_axi_gmem0_rready,
   input logic [IdWidth-1:0] m_axi_gmem0_rid,
-  input logic [63:0] m_axi_gmem0_rdata,
+  input logic [BeatBits-1:0] m_axi_gmem0_rdata,
   input logic [1:0] m_axi_gmem0_rresp,
   input logic m_axi_gmem0_rlast,
 
@@ -94,8 +94,8 @@ module conv_axi
   output logic [3:0] m_axi_gmem1_awqos,
   output logic m_axi_gmem1_wvalid,
   input logic m_axi_gmem1_wready,
-  output logic [63:0] m_axi_gmem1_wdata,
-  output logic [7:0] m_axi_gmem1_wstrb,
+  output logic [BeatBits-1:0] m_axi_gmem1_wdata,
+  output logic [BeatBytes-1:0] m_axi_gmem1_wstrb,
   output logic m_axi_gmem1_wlast,
   input logic m_axi_gmem1_bvalid,
   output logic m_axi_gmem1_bready,
@@ -116,7 +116,7 @@ module conv_axi
   input logic m_axi_gmem1_rvalid,
   output logic m_axi_gmem1_rready,
   input logic [IdWidth-1:0] m_axi_gmem1_rid,
-  input logic [63:0] m_axi_gmem1_rdata,
+  input logic [BeatBits-1:0] m_axi_gmem1_rdata,
   input logic [1:0] m_axi_gmem1_rresp,
   input logic m_axi_gmem1_rlast
 );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Puts chunks of 1 to 8 bytes one behind the other into beats with strobes.
+/// Puts chunks of 1 to BeatBytes bytes one behind the other into beats with strobes.
 ///
 /// A run of chunks begins at byte `in_align_i` of a beat and ends with the beat in which its last
 /// byte lies; no beat holds bytes of two runs. A chunk per cycle, and a cycle more for a run whose
@@ -15,10 +15,10 @@ module conv_byte_aligner
   input logic in_valid_i,
   output logic in_ready_o,
   input beat_t in_data_i,
-  input logic [3:0] in_bytes_i,  // 1..8, from the lowest byte of in_data_i on
+  input bytes_t in_bytes_i,  // at least 1, from the lowest byte of in_data_i on
   input logic in_first_i,  // first chunk of a run
   input logic in_last_i,  // last chunk of a run
-  input logic [2:0] in_align_i,  // with in_first_i: where the run begins
+  input align_t in_align_i,  // with in_first_i: where the run begins
 
   output logic out_valid_o,
   input logic out_ready_i,
@@ -29,7 +29,7 @@ module conv_byte_aligner
 );
 
   // Rotate the chunk to its place. Its strobes lie in this beat (low) and in the next one (high).
-  logic [2:0] offset, offset_d, offset_q;
+  align_t offset, offset_d, offset_q;
   beat_t rotated_d, rotated_q;
   strobe_t in_strobe, low_d, low_q, high_d, high_q;
   logic valid_d, valid_q, last_q;
@@ -40,11 +40,11 @@ module conv_byte_aligner
   assign take = in_valid_i && in_ready_o;
   always_comb begin
     for (int unsigned i = 0; i < BeatBytes; i++) begin
-      rotated_d[8*i+:8] = in_data_i[8*(3'(i)-offset)+:8];
-      in_strobe[i] = in_bytes_i > 4'(i);
+      rotated_d[8*i+:8] = in_data_i[8*(align_t'(i)-offset)+:8];
+      in_strobe[i] = in_bytes_i > bytes_t'(i);
     end
     {high_d, low_d} = {strobe_t'(0), in_strobe} << offset;
-    offset_d = take ? 3'(4'(offset) + in_bytes_i) : offset_q;
+    offset_d = take ? align_t'(bytes_t'(offset) + in_bytes_i) : offset_q;
     valid_d = take || (valid_q && !ready);
   end
 

@@ -138,9 +138,9 @@ module conv_check
   assign d = descriptor_i;
 
   assign layer_o = '{
-    input_address: {d.input_address[31:3], 3'b000},
+    input_address: {d.input_address[31:conv_pkg::AlignBits], conv_pkg::AlignBits'(0)},
     input_row_stride: d.input_row_stride,
-    input_align: d.input_address[2:0],
+    input_align: d.input_address[conv_pkg::AlignBits-1:0],
     input_unsigned: d.flags[0],
     input_zero_point: d.input_zero_point[7:0],
     input_height: d.input_height,

@@ -6,6 +6,7 @@
 /// All values are unsigned and wide enough for every descriptor, so that no overflow can hide a
 /// bad one. A step may rely on the conditions of the steps before it.
 module conv_check_steps
+  import conv_pkg::align_t;
   import conv_regs_pkg::*;
   import conv_check_pkg::*;
 #(
@@ -29,7 +30,7 @@ module conv_check_steps
 
   localparam int unsigned ParameterGroups = WeightWords / (OutputLanes / conv_pkg::SliceLanes);
   localparam int unsigned WordBytes = InputLanes * OutputLanes;
-  localparam int unsigned ParameterBytes = OutputLanes * conv_pkg::BeatBytes;
+  localparam int unsigned ParameterBytes = OutputLanes * $bits(conv_pkg::parameter_t) / 8;
   // Byte positions in a padded row stay below this, so that offset_t holds them and their sums.
   localparam int unsigned WalkBytes = 1 << 22;
 
@@ -40,7 +41,7 @@ module conv_check_steps
     $fatal(1, "OutputLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
   end
   if (ParameterGroups == 0 || WeightWords >= 1 << 16) begin : gen_bad_weight_words
-    $fatal(1, "WeightWords must be at least OutputLanes / 8 and below 65536");
+    $fatal(1, "WeightWords must be at least OutputLanes / SliceLanes and below 65536");
   end
   if (LineBufferBeats == 0 || LineBufferBeats > WalkBytes) begin : gen_bad_line_buffer_beats
     $fatal(1, "LineBufferBeats must be 1 to %0d", WalkBytes);
@@ -145,7 +146,8 @@ module conv_check_steps
 
       Stride: begin
         condition_o.code = ErrorBadStride;
-        condition_o.legal = d.input_row_stride[2:0] == '0 && d.output_row_stride[2:0] == '0 &&
+        condition_o.legal = align_t'(d.input_row_stride) == '0 &&
+                            align_t'(d.output_row_stride) == '0 &&
                             d.input_pixel_stride >= 32'(d.input_channels) &&
                             d.output_pixel_stride >= 32'(pixel_bytes);
       end
@@ -178,7 +180,8 @@ module conv_check_steps
         condition_o.b = 18'(d.input_width - 16'd1);
         condition_o.c = wide_t'(d.input_channels);
         derived_o.row_bytes = sum_i[21:0];
-        derived_o.row_beats = 20'((23'(sum_i[21:0]) + 23'(d.input_address[2:0]) + 23'd7) >> 3);
+        derived_o.row_beats = 20'((23'(sum_i[21:0]) + 23'(align_t'(d.input_address)) +
+                                   23'(conv_pkg::BeatBytes - 1)) >> conv_pkg::AlignBits);
       end
       SegmentBytes: begin
         condition_o.a = 32'(d.input_channels);
@@ -253,7 +256,7 @@ module conv_check_steps
       WeightsEnd: begin
         condition_o.code = ErrorBadAddress;
         condition_o.legal = starts_in_window(d.weights_address, window_base_i) &&
-                            d.weights_address[2:0] == '0;
+                            align_t'(d.weights_address) == '0;
         condition_o.a = derived_i.group_bytes;
         condition_o.b = 18'(groups_i);
         condition_o.c = wide_t'(d.weights_address[31:0]);

@@ -62,7 +62,8 @@ module conv_datapath
   localparam int unsigned WordBits = $clog2(WeightWords);
   localparam int unsigned Columns = NumSlices * InputLanes;
   localparam int unsigned ColumnBits = $clog2(Columns + 1);
-  localparam int unsigned LaneBits = $clog2(OutputLanes);
+  localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats;
+  localparam int unsigned MostColumns = Columns > ParameterBeats ? Columns : ParameterBeats;
   // Slices on their way from the sequencer to the requantiser must find room.
   localparam int unsigned ResultDepth = 64;
 
@@ -96,7 +97,7 @@ module conv_datapath
   // Weights go to the array, biases and multipliers to the requantiser.
   logic weight_wr_valid, weight_wr_is_parameter;
   logic [WordBits-1:0] weight_wr_word;
-  logic [$clog2((Columns > OutputLanes ? Columns : OutputLanes) + 1)-1:0] weight_wr_column;
+  logic [$clog2(MostColumns+1)-1:0] weight_wr_column;
   logic [$clog2(ParameterGroups)-1:0] weight_wr_group;
   beat_t weight_wr_data;
   logic [31:0] groups_loaded;
@@ -264,7 +265,7 @@ module conv_datapath
     .layer_i,
     .param_wr_valid_i(weight_wr_valid && weight_wr_is_parameter),
     .param_wr_group_i(weight_wr_group),
-    .param_wr_lane_i(weight_wr_column[LaneBits-1:0]),
+    .param_wr_beat_i(weight_wr_column[$clog2(ParameterBeats)-1:0]),
     .param_wr_data_i(weight_wr_data),
     .parameter_free_o(parameter_free),
     .acc_valid_i(result_valid),

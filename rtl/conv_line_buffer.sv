@@ -40,7 +40,7 @@ module conv_line_buffer
 
   select_t rd_bank, wr_bank;
   depth_t rd_depth, wr_depth;
-  assign rd_bank = rd_address_i[3+:SelectBits];
+  assign rd_bank = rd_address_i[AlignBits+:SelectBits];
   assign rd_depth = rd_address_i[ByteBits-1-:DepthBits];
   assign wr_bank = wr_beat_i[SelectBits-1:0];
   assign wr_depth = wr_beat_i[BeatAddressBits-1-:DepthBits];
@@ -63,7 +63,7 @@ module conv_line_buffer
   end
 
   select_t bank_q, bank_q2, bank_q3;
-  logic [2:0] byte_q, byte_q2, byte_q3, byte_q4;
+  align_t byte_q, byte_q2, byte_q3, byte_q4;
   logic [SpanBeats*BeatBits-1:0] span_d, span_q;
   logic [InputLanes*8-1:0] bytes_q;
 
@@ -77,7 +77,7 @@ module conv_line_buffer
     bank_q <= rd_bank;
     bank_q2 <= bank_q;
     bank_q3 <= bank_q2;
-    byte_q <= rd_address_i[2:0];
+    byte_q <= rd_address_i[AlignBits-1:0];
     byte_q2 <= byte_q;
     byte_q3 <= byte_q2;
     byte_q4 <= byte_q3;

@@ -2,7 +2,7 @@
 
 /// Slices of output elements to memory: addresses, and beats at any byte alignment.
 ///
-/// A slice becomes a chunk of 8 bytes, or 4 chunks of 2 elements if they are int32. Elements beyond
+/// A slice becomes a chunk of BeatBytes, or 4 of them if its elements are int32. Elements beyond
 /// the last output channel are cut off. Chunks that lie one behind the other in memory are a run:
 /// those of a pixel in a pass, or of a whole output row if every pixel is written at once (one
 /// pass) and the next one follows directly.
@@ -50,23 +50,28 @@ module conv_output_packer
   localparam int unsigned WordsPerChunk = BeatBytes / 4;
   localparam logic [1:0] LastPart = 2'(SliceLanes / WordsPerChunk - 1);
 
-  // --- The layer, in chunks of a beat --------------------------------------------------------------
+  /// Bytes of the last chunk, from the low bits of the number of all.
+  function automatic bytes_t tail_bytes(align_t bytes);
+    return {bytes == '0, bytes};
+  endfunction
+
+  // --- The layer, in chunks of a beat ------------------------------------------------------------
 
   logic int32_d, int32_q, whole_rows_d, whole_rows_q;
   logic [31:0] pixel_bytes, pass_bytes;
-  logic [28:0] pass_slices;
+  logic [31:0] pass_slices;
   count_t pixel_chunks, pass_chunks_d, pass_chunks_q;
   beats_t row_chunks_q;
-  logic [3:0] tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
-  logic [3:0] row_tail_bytes_q;
+  bytes_t tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
+  bytes_t row_tail_bytes_q;
   assign int32_d = layer_i.output_type == conv_regs_pkg::OutputTypeInt32;
   assign pixel_bytes = int32_d ? {14'b0, layer_i.output_channels, 2'b00}
                                : {16'b0, layer_i.output_channels};
-  assign pixel_chunks = 16'((pixel_bytes + 32'd7) >> 3);
-  assign tail_bytes_d = {pixel_bytes[2:0] == '0, pixel_bytes[2:0]};
-  assign pass_slices = 29'(layer_i.groups_per_pass) * 29'(NumSlices);
-  assign pass_bytes = int32_d ? {pass_slices[26:0], 5'b0} : {pass_slices, 3'b0};
-  assign pass_chunks_d = pass_bytes[18:3];
+  assign pixel_chunks = 16'((pixel_bytes + 32'(BeatBytes - 1)) >> AlignBits);
+  assign tail_bytes_d = tail_bytes(pixel_bytes[AlignBits-1:0]);
+  assign pass_slices = 32'(layer_i.groups_per_pass) * 32'(NumSlices);
+  assign pass_bytes = pass_slices << (int32_d ? AlignBits + 2 : AlignBits);
+  assign pass_chunks_d = pass_bytes[AlignBits+:16];
   assign whole_rows_d = layer_i.passes == 16'd1 && layer_i.output_pixel_stride == pixel_bytes;
 
   // --- Where the slice stands --------------------------------------------------------------------
@@ -166,7 +171,7 @@ module conv_output_packer
 
   typedef struct packed {
     beat_t data;
-    logic [3:0] bytes;
+    bytes_t bytes;
     logic first;  // of its run
     logic last;
     address_t address;  // of the pixel in this pass
@@ -175,8 +180,8 @@ module conv_output_packer
   } chunk_t;
 
   /// Do `bytes` from byte `align` of a beat on reach into the next one?
-  function automatic logic crosses(logic [2:0] align, logic [3:0] bytes);
-    return 5'(align) + 5'(bytes) > 5'(BeatBytes);
+  function automatic logic crosses(align_t align, bytes_t bytes);
+    return 32'(align) + 32'(bytes) > BeatBytes;
   endfunction
 
   chunk_t next_chunk, chunk;
@@ -185,14 +190,14 @@ module conv_output_packer
   always_comb begin
     next_chunk.data = in_words_i[WordsPerChunk*part_q+:WordsPerChunk];
     if (!int32_q) next_chunk.data = in_bytes_i;
-    next_chunk.bytes = ends_q ? tail_bytes_q : 4'(BeatBytes);
+    next_chunk.bytes = ends_q ? tail_bytes_q : bytes_t'(BeatBytes);
     next_chunk.first = fresh_q;
     next_chunk.last = (ends_q || pixel_end) && (!whole_rows_q || last_pixel);
     next_chunk.address = address_q;
     next_chunk.pixel_chunks = last_pass ? pass_left_q : pass_chunks_q;
-    next_chunk.crosses = address_q[2:0] != '0;
-    if (whole_rows_q) next_chunk.crosses = crosses(address_q[2:0], row_tail_bytes_q);
-    else if (last_pass) next_chunk.crosses = crosses(address_q[2:0], tail_bytes_q);
+    next_chunk.crosses = address_q[AlignBits-1:0] != '0;
+    if (whole_rows_q) next_chunk.crosses = crosses(address_q[AlignBits-1:0], row_tail_bytes_q);
+    else if (last_pass) next_chunk.crosses = crosses(address_q[AlignBits-1:0], tail_bytes_q);
   end
 
   // Cuts the path from the memory side's ready to the counters above.
@@ -225,20 +230,20 @@ module conv_output_packer
 
   logic [2:0] unused_run_usage;
   conv_fifo #(
-    .Width(AddressBits - 3 + $bits(beats_t)),
+    .Width(AddressBits - AlignBits + $bits(beats_t)),
     .Depth(4)
   ) u_runs (
     .clk_i,
     .rst_ni,
     .valid_i(chunk_valid && chunk.first && aligner_ready),
     .ready_o(run_free),
-    .data_i({chunk.address[AddressBits-1:3], run_beats}),
+    .data_i({chunk.address[AddressBits-1:AlignBits], run_beats}),
     .valid_o(run_valid_o),
     .ready_i(run_ready_i),
-    .data_o({run_address_o[AddressBits-1:3], run_beats_o}),
+    .data_o({run_address_o[AddressBits-1:AlignBits], run_beats_o}),
     .usage_o(unused_run_usage)
   );
-  assign run_address_o[2:0] = '0;
+  assign run_address_o[AlignBits-1:0] = '0;
 
   conv_byte_aligner u_aligner (
     .clk_i,
@@ -249,7 +254,7 @@ module conv_output_packer
     .in_bytes_i(chunk.bytes),
     .in_first_i(chunk.first),
     .in_last_i(chunk.last),
-    .in_align_i(chunk.address[2:0]),
+    .in_align_i(chunk.address[AlignBits-1:0]),
     .out_valid_o(data_valid_o),
     .out_ready_i(data_ready_i),
     .out_data_o(data_o),
@@ -271,8 +276,8 @@ module conv_output_packer
     whole_rows_q <= whole_rows_d;
     pass_chunks_q <= pass_chunks_d;
     tail_bytes_q <= tail_bytes_d;
-    row_chunks_q <= beats_t'((layer_i.output_row_bytes + 32'd7) >> 3);
-    row_tail_bytes_q <= {layer_i.output_row_bytes[2:0] == '0, layer_i.output_row_bytes[2:0]};
+    row_chunks_q <= beats_t'((layer_i.output_row_bytes + 32'(BeatBytes - 1)) >> AlignBits);
+    row_tail_bytes_q <= tail_bytes(layer_i.output_row_bytes[AlignBits-1:0]);
     left_q <= left_d;
     ends_q <= ends_d;
     over_q <= over_d;

@@ -10,8 +10,9 @@
 package conv_pkg;
 
   localparam int unsigned AddressBits = 32;  // AXI address: the HP ports of Zynq-7000
-  localparam int unsigned BeatBytes = 8;  // one AXI beat
+  localparam int unsigned BeatBytes = conv_beat_pkg::BeatBytes;  // one AXI beat
   localparam int unsigned BeatBits = 8 * BeatBytes;
+  localparam int unsigned AlignBits = $clog2(BeatBytes);
   localparam int unsigned SliceLanes = BeatBytes;  // output lanes that leave the array per cycle
   localparam int unsigned BurstBeats = 16;  // AXI3 limit of the HP ports
   localparam int unsigned LineBufferLatency = 5;  // cycles from a byte address to its bytes
@@ -19,6 +20,8 @@ package conv_pkg;
   typedef logic [AddressBits-1:0] address_t;
   typedef logic [BeatBits-1:0] beat_t;
   typedef logic [BeatBytes-1:0] strobe_t;
+  typedef logic [AlignBits-1:0] align_t;  // byte of a beat
+  typedef logic [AlignBits:0] bytes_t;  // number of bytes, at most a beat
   typedef logic signed [23:0] offset_t;  // byte position in an input row; negative is left padding
   typedef logic [15:0] count_t;
   typedef logic [23:0] beats_t;  // number of beats of a transfer, or a beat position
@@ -30,7 +33,7 @@ package conv_pkg;
     // Input rows in memory and in the line buffer.
     address_t input_address;  // of row 0, rounded down to a beat
     address_t input_row_stride;
-    logic [2:0] input_align;  // bytes of the first beat before the row
+    align_t input_align;  // bytes of the first beat before the row
     logic input_unsigned;
     logic signed [7:0] input_zero_point;
     count_t input_height;
@@ -75,11 +78,14 @@ package conv_pkg;
     logic signed [15:0] clamp_max;
   } layer_t;
 
-  // Bias and multiplier of one output channel, as they lie in memory (one beat).
+  // Bias and multiplier of one output channel, as they lie in memory.
   typedef struct packed {
     logic [31:0] multiplier;  // float32
     logic signed [31:0] bias;
   } parameter_t;
+
+  localparam int unsigned BeatParameters = BeatBits / $bits(parameter_t);
+  localparam int unsigned SliceParameterBeats = SliceLanes / BeatParameters;
 
   // conv_requantize_lane: cycles from an accumulator to its results, and to its multiplier.
   localparam int unsigned SumLatency = 1;

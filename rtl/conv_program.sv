@@ -14,7 +14,7 @@
 /// that the memory owes has arrived.
 ///
 /// The stages are in reset except while a layer runs, so that none starts with the remains of
-/// another. Per descriptor: 16 beats to fetch, about 200 cycles to check, 4 beats to write.
+/// another. Per descriptor: 128 bytes to fetch, about 200 cycles to check, 32 bytes to write.
 module conv_program
   import conv_pkg::*;
   import conv_regs_pkg::*;
@@ -278,7 +278,7 @@ module conv_program
   assign result_run_address_o = address_q[AddressBits-1:0] + AddressBits'(ResultOffset);
   assign result_run_beats_o = beats_t'(WriteBeats);
   assign result_data_valid_o = state_q == ReportData;
-  assign result_data_o = result_i[BeatBits*beat_q[1:0]+:BeatBits];
+  assign result_data_o = result_i[BeatBits*beat_q[$clog2(WriteBeats)-1:0]+:BeatBits];
   assign abort_o = state_q == Abort || soft_reset_i;
 
   assign check_start_o = state_q == CheckStart;

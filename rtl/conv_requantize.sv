@@ -15,7 +15,8 @@ module conv_requantize
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned WeightWords = 512,
   localparam int unsigned NumSlices = OutputLanes / SliceLanes,
-  localparam int unsigned ParameterGroups = WeightWords / NumSlices
+  localparam int unsigned ParameterGroups = WeightWords / NumSlices,
+  localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats  // of a group
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -27,8 +28,8 @@ module conv_requantize
 
   input logic param_wr_valid_i,
   input logic [$clog2(ParameterGroups)-1:0] param_wr_group_i,
-  input logic [$clog2(OutputLanes)-1:0] param_wr_lane_i,
-  input parameter_t param_wr_data_i,
+  input logic [$clog2(ParameterBeats)-1:0] param_wr_beat_i,
+  input parameter_t [BeatParameters-1:0] param_wr_data_i,
   output logic parameter_free_o,
 
   input logic acc_valid_i,
@@ -114,7 +115,7 @@ module conv_requantize
   logic [SliceLanes-1:0][31:0] bias, multiplier;
   logic [EntryBits-1:0] wr_entry;
   assign wr_entry = EntryBits'(32'(param_wr_group_i) * NumSlices +
-                               32'(param_wr_lane_i) / SliceLanes);
+                               32'(param_wr_beat_i) / SliceParameterBeats);
 
   conv_parameter_buffer #(
     .Entries(Entries)
@@ -122,7 +123,7 @@ module conv_requantize
     .clk_i,
     .wr_valid_i(param_wr_valid_i),
     .wr_entry_i(wr_entry),
-    .wr_lane_i(param_wr_lane_i[$clog2(SliceLanes)-1:0]),
+    .wr_beat_i(param_wr_beat_i[$clog2(SliceParameterBeats)-1:0]),
     .wr_data_i(param_wr_data_i),
     .bias_entry_i(entry_q),
     .bias_o(bias),

@@ -3,7 +3,7 @@
 /// Reads the weight stream group by group into the ring of weight words and the ring of
 /// parameters, as far ahead of the array as there is room.
 ///
-/// A group is OutputLanes parameter beats, then group_words words of one beat per column. It is
+/// A group is the beats of its parameters, then group_words words of one beat per column. It is
 /// requested as a whole when both rings have room for it, so data never wait. Writes leave one
 /// cycle after the data; a group counts as loaded together with its last write.
 module conv_weight_loader
@@ -15,9 +15,11 @@ module conv_weight_loader
   localparam int unsigned NumSlices = OutputLanes / SliceLanes,
   localparam int unsigned ParameterGroups = WeightWords / NumSlices,
   localparam int unsigned WordBits = $clog2(WeightWords),
-  // A parameter has its lane here, a weight its column.
+  localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats,
+  // A beat of parameters has its number here, one of weights its column.
   localparam int unsigned Columns = NumSlices * InputLanes,
-  localparam int unsigned ColumnBits = $clog2((Columns > OutputLanes ? Columns : OutputLanes) + 1),
+  localparam int unsigned MostColumns = Columns > ParameterBeats ? Columns : ParameterBeats,
+  localparam int unsigned ColumnBits = $clog2(MostColumns + 1),
   localparam int unsigned GroupBits = $clog2(ParameterGroups)
 ) (
   input logic clk_i,
@@ -40,7 +42,7 @@ module conv_weight_loader
   output logic wr_valid_o,
   output logic wr_is_parameter_o,
   output logic [WordBits-1:0] wr_word_o,
-  output logic [ColumnBits-1:0] wr_column_o,  // or lane of a parameter
+  output logic [ColumnBits-1:0] wr_column_o,  // or beat of parameters
   output logic [GroupBits-1:0] wr_group_o,
   output beat_t wr_data_o,
 
@@ -107,7 +109,7 @@ module conv_weight_loader
       end
       Request: begin
         if (req_ready_i) begin
-          address_d = address_q + {5'b0, group_beats_q, 3'b000};
+          address_d = address_q + (address_t'(group_beats_q) << AlignBits);
           state_d = last_group ? Idle : WaitRoom;
         end
       end
@@ -122,11 +124,11 @@ module conv_weight_loader
   // Data.
   logic parameters_d, parameters_q;  // the next beat is a parameter
   logic [ColumnBits-1:0] column_d, column_q;
-  logic last_lane, last_column, last_word, data_last_group;
+  logic last_parameters, last_column, last_word, data_last_group;
   logic parameter_beat, weight_beat, word_end, group_end;
   assign parameter_beat = data_valid_i && parameters_q;
   assign weight_beat = data_valid_i && !parameters_q;
-  assign last_lane = column_q == ColumnBits'(OutputLanes - 1);
+  assign last_parameters = column_q == ColumnBits'(ParameterBeats - 1);
   assign last_column = column_q == ColumnBits'(Columns - 1);
   assign word_end = weight_beat && last_column;
   assign group_end = word_end && last_word;
@@ -157,7 +159,7 @@ module conv_weight_loader
     group_d = group_q;
     loaded_d = loaded_q;
     if (data_valid_i) column_d = column_q + ColumnBits'(1);
-    if (parameter_beat && last_lane) begin
+    if (parameter_beat && last_parameters) begin
       parameters_d = 1'b0;
       column_d = '0;
     end
@@ -200,7 +202,7 @@ module conv_weight_loader
   end
 
   always_ff @(posedge clk_i) begin
-    group_beats_q <= word_beats(layer_i.group_words) + beats_t'(OutputLanes);
+    group_beats_q <= word_beats(layer_i.group_words) + beats_t'(ParameterBeats);
     address_q <= address_d;
     words_free_q <= words_free_d;
     groups_free_q <= groups_free_d;

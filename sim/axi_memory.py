@@ -18,9 +18,8 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 from numpy.typing import NDArray
 
-from bench import stalls
+from bench import BEAT_BYTES, stalls
 
-BEAT_BYTES = 8
 BURST_BEATS = 16
 BOUNDARY = 4096
 OKAY, SLVERR, DECERR = 0, 2, 3

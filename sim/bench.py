@@ -21,6 +21,10 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from lineconv.presets import Array
 
+# Bytes of a beat in this build: BeatBytes of its configuration, which is no RTL parameter but
+# chooses a package.
+BEAT_BYTES: int = ast.literal_eval(os.environ.get("PARAMETERS", "{}")).get("BeatBytes", 8)
+
 # Probability of a stall per cycle on (source, sink): a test axis of every streaming bench.
 STALLS = [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.5, 0.5), (0.9, 0.1), (0.1, 0.9)]
 
@@ -38,6 +42,7 @@ def engine_array(parameters: dict[str, int]) -> Array:
         parameters["OutputLanes"],
         parameters["WeightWords"],
         parameters["LineBufferBeats"],
+        BEAT_BYTES,
     )
 
 

@@ -26,6 +26,13 @@ CONFIGURATIONS = [
     {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 64, "LineBufferBeats": 256},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 512},
+    {
+        "InputLanes": 5,
+        "OutputLanes": 32,
+        "WeightWords": 64,
+        "LineBufferBeats": 512,
+        "BeatBytes": 16,
+    },
 ]
 
 ARRAY = engine_array(parameters(CONFIGURATIONS))

@@ -9,16 +9,15 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from axi_memory import (
-    BEAT_BYTES,
     BURST_BEATS,
     Request,
     boundary_requests,
     checked_burst,
     random_requests,
 )
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
+from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, seeded, stalls, start
 
-CONFIGURATIONS = [{}]  # type: list[dict[str, int]]
+CONFIGURATIONS = [{}, {"BeatBytes": 16}]  # type: list[dict[str, int]]
 
 REQUEST = ("req_valid_i", "req_ready_o", ["req_address_i", "req_beats_i"])
 BURST = ("burst_valid_o", "burst_ready_i", ["burst_address_o", "burst_len_o", "burst_last_o"])
@@ -75,7 +74,10 @@ async def throughput(dut: Any) -> None:
     await start(dut, flush_i=0)
     source = Source(dut, *REQUEST, stalls(rng, 0))
     sink = Sink(dut, *BURST, stalls(rng, 0))
-    requests = [(0, 1), (8, 1), (120, 2), (0, 48), (64, 16), (0, 1)]
+    requests = [
+        (BEAT_BYTES * first, beats)
+        for first, beats in ((0, 1), (1, 1), (15, 2), (0, 48), (8, 16), (0, 1))
+    ]
     bursts = expected(requests)
     cocotb.start_soon(source.send(requests))
     await cycles(dut, len(bursts) + 1)  # one of latency
@@ -100,7 +102,7 @@ async def flush(dut: Any) -> None:
         assert dut.burst_valid_o.value == 0
         await RisingEdge(dut.clk_i)
         sink.received.clear()
-        await source.send([(8, 20)])
-        bursts = expected([(8, 20)])
+        await source.send([(BEAT_BYTES, 20)])
+        bursts = expected([(BEAT_BYTES, 20)])
         assert await sink.wait(len(bursts)) == bursts
         sink.received.clear()

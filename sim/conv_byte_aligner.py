@@ -10,9 +10,9 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
-from bench import STALLS, Sink, Source, cycles, seeded, stalls, start
+from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, seeded, stalls, start
 
-CONFIGURATIONS = [{}]  # type: list[dict[str, int]]
+CONFIGURATIONS = [{}, {"BeatBytes": 16}]  # type: list[dict[str, int]]
 
 INPUTS = ["in_data_i", "in_bytes_i", "in_first_i", "in_last_i", "in_align_i"]
 Chunk = tuple[int, int, bool, bool, int]  # in the order of INPUTS
@@ -21,29 +21,32 @@ Beat = tuple[int, int]  # data, strobe
 
 def masked(data: int, strobe: int) -> Beat:
     """Bytes without strobe mean nothing."""
-    return sum(data & 0xFF << 8 * i for i in range(8) if strobe >> i & 1), strobe
+    return sum(data & 0xFF << 8 * i for i in range(BEAT_BYTES) if strobe >> i & 1), strobe
 
 
 def random_run(rng: np.random.Generator) -> tuple[list[Chunk], list[Beat]]:
     """The chunks of a run, and the beats in which it lies in memory."""
-    align = int(rng.integers(8))
+    align = int(rng.integers(BEAT_BYTES))
     count = int(rng.choice([1, 1, 2, rng.integers(1, 20)]))
     full = rng.random() < 0.4  # the packer's usual chunks: full ones but for the last
-    sizes = [8 if full and i < count - 1 else int(rng.integers(1, 9)) for i in range(count)]
+    sizes = [
+        BEAT_BYTES if full and i < count - 1 else int(rng.integers(1, BEAT_BYTES + 1))
+        for i in range(count)
+    ]
     chunks: list[Chunk] = []
     content = b""
     for i, size in enumerate(sizes):
-        data = rng.bytes(8)  # bytes beyond the size are not to be seen
+        data = rng.bytes(BEAT_BYTES)  # bytes beyond the size are not to be seen
         content += data[:size]
         first, last = i == 0, i == count - 1
-        place = align if first else int(rng.integers(8))
+        place = align if first else int(rng.integers(BEAT_BYTES))
         chunks.append((int.from_bytes(data, "little"), size, first, last, place))
     strobes = ((1 << len(content)) - 1) << align
     memory = int.from_bytes(bytes(align) + content, "little")
     beats = []
     while strobes:
-        beats.append((memory & (1 << 64) - 1, strobes & 0xFF))
-        memory, strobes = memory >> 64, strobes >> 8
+        beats.append((memory & (1 << 8 * BEAT_BYTES) - 1, strobes & (1 << BEAT_BYTES) - 1))
+        memory, strobes = memory >> 8 * BEAT_BYTES, strobes >> BEAT_BYTES
     return chunks, beats
 
 

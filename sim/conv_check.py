@@ -14,7 +14,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from bench import cycles, engine_array, parameters, seeded, start
+from bench import BEAT_BYTES, cycles, engine_array, parameters, seeded, start
 from layer import FIELDS, derive, element_bytes, unpack_layer
 from lineconv import checker
 from lineconv.checker import Window
@@ -25,6 +25,13 @@ CONFIGURATIONS = [
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
     {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
     {"InputLanes": 13, "OutputLanes": 24, "WeightWords": 100, "LineBufferBeats": 1000},
+    {
+        "InputLanes": 32,
+        "OutputLanes": 32,
+        "WeightWords": 512,
+        "LineBufferBeats": 16384,
+        "BeatBytes": 16,
+    },
 ]
 
 Descriptor = dict[str, int]
@@ -120,10 +127,10 @@ def _draw(rng: np.random.Generator) -> Descriptor:
     pixel_bytes = d["output_channels"] * element_bytes(d)
     d["output_pixel_stride"] = pixel_bytes + (size(100) if rng.random() < 0.4 else 0)
     pixels = d["output_width"] * d["output_pixel_stride"]
-    d["output_row_stride"] = 8 * (ceil_div(pixels, 8) + size(8) - 1)
+    d["output_row_stride"] = BEAT_BYTES * (ceil_div(pixels, BEAT_BYTES) + size(8) - 1)
     row = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    d["input_row_stride"] = 8 * (ceil_div(row, 8) + size(8) - 1)
-    for name, alignment in (("input", 1), ("weights", 8), ("output", element_bytes(d))):
+    d["input_row_stride"] = BEAT_BYTES * (ceil_div(row, BEAT_BYTES) + size(8) - 1)
+    for name, alignment in (("input", 1), ("weights", BEAT_BYTES), ("output", element_bytes(d))):
         d[f"{name}_address"] = int(rng.integers(1 << 31)) // alignment * alignment
     addresses = [d[f"{name}_address"] for name in ("input", "weights", "output")]
     d["window_base"] = int(rng.integers(min(addresses) + 1))

@@ -13,7 +13,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import parameters, seeded
+from bench import BEAT_BYTES, parameters, seeded
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "LineBufferBeats": 16},
@@ -21,6 +21,8 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "LineBufferBeats": 64},
     {"InputLanes": 26, "LineBufferBeats": 16384},
     {"InputLanes": 32, "LineBufferBeats": 16},
+    {"InputLanes": 1, "LineBufferBeats": 16, "BeatBytes": 16},
+    {"InputLanes": 32, "LineBufferBeats": 64, "BeatBytes": 16},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 LANES, BEATS = _PARAMETERS["InputLanes"], _PARAMETERS["LineBufferBeats"]
@@ -35,28 +37,32 @@ async def read_and_write(dut: Any, write: float) -> None:
     """Every byte at every alignment; a beat is new for the address of the cycle after its write."""
     rng = seeded(f"read_and_write {write}")
     Clock(dut.clk_i, 10, "ns").start()
-    content = rng.integers(0, 256, BEATS * 8, np.uint8)
+    content = rng.integers(0, 256, BEATS * BEAT_BYTES, np.uint8)
     dut.rd_address_i.value = 0
     for beat in range(BEATS):
         dut.wr_valid_i.value, dut.wr_beat_i.value = 1, beat
-        dut.wr_data_i.value = word(content[8 * beat :][:8])
+        dut.wr_data_i.value = word(content[BEAT_BYTES * beat :][:BEAT_BYTES])
         await RisingEdge(dut.clk_i)
 
     expected: deque[int] = deque()
     recent = 0
     for _ in range(4000):
         beat = int(rng.integers(BEATS))
-        data = rng.integers(0, 256, 8, np.uint8)
+        data = rng.integers(0, 256, BEAT_BYTES, np.uint8)
         writing = rng.random() < write
         dut.wr_valid_i.value, dut.wr_beat_i.value = int(writing), beat
         dut.wr_data_i.value = word(data)
         # Anywhere, around the end, around what was just written.
-        center = [int(rng.integers(BEATS * 8)), BEATS * 8, recent * 8][rng.integers(3)]
-        address = (center + int(rng.integers(-LANES - 8, 9))) % (BEATS * 8)
-        lanes = (address + np.arange(LANES)) % (BEATS * 8)
+        center = [int(rng.integers(BEATS * BEAT_BYTES)), BEATS * BEAT_BYTES, recent * BEAT_BYTES][
+            rng.integers(3)
+        ]
+        address = (center + int(rng.integers(-LANES - BEAT_BYTES, BEAT_BYTES + 1))) % (
+            BEATS * BEAT_BYTES
+        )
+        lanes = (address + np.arange(LANES)) % (BEATS * BEAT_BYTES)
         dut.rd_address_i.value = address
         if writing:
-            content[8 * beat :][:8] = data
+            content[BEAT_BYTES * beat :][:BEAT_BYTES] = data
             recent = beat
         await ReadOnly()
         # The memory is read a cycle after the address came: writes of this cycle are seen as well.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import ReadOnly, RisingEdge, Timer
 
-from bench import parameters, seeded, start
+from bench import BEAT_BYTES, parameters, seeded, start
 from mac import KINDS, Geometry, Int8, draw
 
 CONFIGURATIONS = [
@@ -22,11 +22,13 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 8},
     {"InputLanes": 16, "OutputLanes": 8, "WeightWords": 32},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512},
+    {"InputLanes": 32, "OutputLanes": 32, "WeightWords": 16, "BeatBytes": 16},
 ]
 PARAMETERS = parameters(CONFIGURATIONS)
 INPUTS, OUTPUTS = PARAMETERS["InputLanes"], PARAMETERS["OutputLanes"]
 WORDS = PARAMETERS["WeightWords"]
-SLICES = OUTPUTS // 8
+SLICE_LANES = BEAT_BYTES
+SLICES = OUTPUTS // SLICE_LANES
 GEOMETRY = Geometry(INPUTS)
 
 
@@ -45,9 +47,9 @@ class Array:
         await start(self.dut, wr_valid_i=0, x_i=0, weight_word_i=0, first_i=0, last_i=0)
 
     def write(self, word: int, column: int, data: Int8) -> None:
-        """Write 8 weights in this cycle; to be called after the word of this cycle."""
+        """Write the weights of a beat in this cycle; to be called after the word of this cycle."""
         s, i = divmod(column, INPUTS)
-        self.weights[word, i, 8 * s : 8 * s + 8] = data
+        self.weights[word, i, SLICE_LANES * s : SLICE_LANES * (s + 1)] = data
         self.dut.wr_valid_i.value = 1
         self.dut.wr_word_i.value, self.dut.wr_column_i.value = word, column
         self.dut.wr_data_i.value = int.from_bytes(data.tobytes(), "little")
@@ -64,7 +66,7 @@ class Array:
             sums = self.total.astype(np.int32)
             for s in range(SLICES):
                 due = self.cycle + GEOMETRY.array_latency + s
-                self.due.append((due, sums[8 * s : 8 * s + 8]))
+                self.due.append((due, sums[SLICE_LANES * s : SLICE_LANES * (s + 1)]))
 
     def idle(self, word: int = 0) -> None:
         self.word(np.zeros(INPUTS, np.int8), word, False, False)
@@ -75,7 +77,7 @@ class Array:
         valid = bool(self.due) and self.due[0][0] == self.cycle
         assert int(self.dut.slice_valid_o.value) == valid, f"slice_valid_o in cycle {self.cycle}"
         if valid:
-            packed = int(self.dut.slice_o.value).to_bytes(32, "little")
+            packed = int(self.dut.slice_o.value).to_bytes(4 * SLICE_LANES, "little")
             np.testing.assert_array_equal(np.frombuffer(packed, "<i4"), self.due.popleft()[1])
             self.checked += 1
         await RisingEdge(self.dut.clk_i)
@@ -93,7 +95,7 @@ class Array:
         for word in range(words):
             for column in range(SLICES * INPUTS):
                 self.idle()
-                self.write(word, column, draw(rng, rng.choice(KINDS), (8,)))
+                self.write(word, column, draw(rng, rng.choice(KINDS), (SLICE_LANES,)))
                 await self.step()
 
 
@@ -124,7 +126,9 @@ async def random_words(dut: Any) -> None:
         if len(candidates) and rng.random() < 0.7:
             written = int(rng.choice(candidates))
             array.write(
-                written, int(rng.integers(SLICES * INPUTS)), draw(rng, rng.choice(KINDS), (8,))
+                written,
+                int(rng.integers(SLICES * INPUTS)),
+                draw(rng, rng.choice(KINDS), (SLICE_LANES,)),
             )
         await array.step()
     await array.drain()
@@ -152,7 +156,7 @@ async def wrapping(dut: Any) -> None:
     """Lanes pass both ends of int32 and go on modulo 2^32."""
     array = Array(dut)
     await array.start()
-    lanes = np.tile(np.array([-128, 127], np.int8), 4)
+    lanes = np.tile(np.array([-128, 127], np.int8), SLICE_LANES // 2)
     for column in range(SLICES * INPUTS):
         array.idle()
         array.write(0, column, lanes)

@@ -14,14 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import RisingEdge
 
-from bench import STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
+from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
 from layer import pack_layer
 from lineconv.regs import OutputType
 
-CONFIGURATIONS = [{"OutputLanes": 8}, {"OutputLanes": 16}, {"OutputLanes": 24}, {"OutputLanes": 32}]
+CONFIGURATIONS = [
+    {"OutputLanes": 8},
+    {"OutputLanes": 16},
+    {"OutputLanes": 24},
+    {"OutputLanes": 32},
+    {"OutputLanes": 32, "BeatBytes": 16},
+]
 PARAMETERS = parameters(CONFIGURATIONS)
 OUTPUT_LANES: int = PARAMETERS["OutputLanes"]
-SLICE_LANES = BEAT_BYTES = 8
+SLICE_LANES = BEAT_BYTES
 CHANNELS = [1, 2, 3, 7, 8, 9, 11, 13, 16, 17, 24, 31, 32, 64, 255]
 
 
@@ -51,7 +57,7 @@ class Work:
             groups_per_pass=groups if whole else int(rng.integers(1, groups + 3)),
             address=int(rng.integers(0, 64)) * element,
             gap=0 if rng.random() < 0.5 else int(rng.integers(1, 20)),
-            row_gap=8 * int(rng.integers(0, 3)),
+            row_gap=BEAT_BYTES * int(rng.integers(0, 3)),
         )
 
     @staticmethod
@@ -120,7 +126,7 @@ class Work:
         if self.passes == 1 and self.pixel_stride == channels * self.values.itemsize:
             spans = [(address, width * self.pixel_stride) for address, _ in spans[::width]]
         return [
-            (address // BEAT_BYTES * BEAT_BYTES, (address % BEAT_BYTES + size + 7) // BEAT_BYTES)
+            (address - address % BEAT_BYTES, -(-(address % BEAT_BYTES + size) // BEAT_BYTES))
             for address, size in spans
         ]
 
@@ -139,9 +145,9 @@ class Work:
             part = lanes[:, first : first + pass_channels]
             for values in part.reshape(-1, SLICE_LANES):
                 value = int.from_bytes(values.tobytes(), "little")
-                noise = int.from_bytes(rng.bytes(32), "little")
+                noise = int.from_bytes(rng.bytes(4 * SLICE_LANES), "little")
                 if self.output_type is OutputType.INT32:
-                    out.append((noise % (1 << 64), value))
+                    out.append((noise % (1 << 8 * SLICE_LANES), value))
                 else:
                     out.append((value, noise))
         return out
@@ -226,11 +232,11 @@ async def layers(dut: Any, stall: tuple[float, float]) -> None:
     output_type=[OutputType.INT8, OutputType.INT32], whole_rows=[True, False], align=[0, 4]
 )
 async def throughput(dut: Any, output_type: OutputType, whole_rows: bool, align: int) -> None:
-    """8 bytes per cycle; a run of its own for each pixel costs as many cycles as it has beats."""
+    """A beat per cycle; a run of its own for each pixel costs as many cycles as it has beats."""
     rng = seeded(f"throughput {output_type.name} {whole_rows} {align}")
     await begin(dut)
     bench = Bench(dut, rng, (0, 0))
-    gap = 0 if whole_rows else 8
+    gap = 0 if whole_rows else BEAT_BYTES
     work = Work.of(
         rng, output_type, (2, 30, OUTPUT_LANES), groups_per_pass=1, address=align, gap=gap
     )
@@ -246,10 +252,15 @@ async def small_pixels(dut: Any, output_type: OutputType) -> None:
     await begin(dut)
     bench = Bench(dut, rng, (0, 0))
     pixels, element = 30, 4 if output_type is OutputType.INT32 else 1
-    for channels in range(1, 9):
-        for address in range(0, 8, element):
+    for channels in range(1, BEAT_BYTES + 1):
+        for address in range(0, BEAT_BYTES, element):
             work = Work.of(
-                rng, output_type, (1, pixels, channels), groups_per_pass=1, address=address, gap=8
+                rng,
+                output_type,
+                (1, pixels, channels),
+                groups_per_pass=1,
+                address=address,
+                gap=BEAT_BYTES,
             )
             chunks = -(-channels * element // BEAT_BYTES)
             empty_slices = OUTPUT_LANES // SLICE_LANES - 1

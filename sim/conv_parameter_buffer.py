@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conv_parameter_buffer against two arrays: single lanes written, both sides read at random."""
+"""conv_parameter_buffer against two arrays: single beats written, both sides read at random."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import parameters, seeded
+from bench import BEAT_BYTES, parameters, seeded
 
-CONFIGURATIONS = [{"Entries": 2}, {"Entries": 48}]
+CONFIGURATIONS = [{"Entries": 2}, {"Entries": 48}, {"Entries": 20, "BeatBytes": 16}]
 PARAMETERS = parameters(CONFIGURATIONS)
 ENTRIES = PARAMETERS["Entries"]
 
-LANES, LATENCY = 8, 2
+LANES, LATENCY = BEAT_BYTES, 2
+BEAT_LANES = BEAT_BYTES // 8  # whose parameters are in one beat
 
 
 def packed(words: Any) -> int:
@@ -25,7 +26,7 @@ def packed(words: Any) -> int:
 
 @cocotb.test()
 async def reads_what_was_written(dut: Any) -> None:
-    """Reads every cycle; each entry is written whole at first, then lanes are overwritten."""
+    """Reads every cycle; each entry is written whole at first, then beats are overwritten."""
     rng = seeded("reads_what_was_written")
     Clock(dut.clk_i, 10, "ns").start()
     dut.wr_valid_i.value = dut.bias_entry_i.value = dut.multiplier_entry_i.value = 0
@@ -33,14 +34,15 @@ async def reads_what_was_written(dut: Any) -> None:
     biases = np.zeros((ENTRIES, LANES), np.uint32)
     multipliers = np.zeros((ENTRIES, LANES), np.uint32)
     expected: list[tuple[int, int]] = []
-    filling = ENTRIES * LANES
+    filling = ENTRIES * LANES // BEAT_LANES
     for cycle in range(filling + 3000):
         writing = cycle < filling or bool(rng.random() < 0.5)
         place = cycle if cycle < filling else int(rng.integers(filling))
-        entry, lane = divmod(place, LANES)
-        data = rng.integers(1 << 32, size=2, dtype=np.uint32)
+        entry, beat = divmod(place, LANES // BEAT_LANES)
+        lanes = slice(beat * BEAT_LANES, (beat + 1) * BEAT_LANES)
+        data = rng.integers(1 << 32, size=(BEAT_LANES, 2), dtype=np.uint32)
         dut.wr_valid_i.value = int(writing)
-        dut.wr_entry_i.value, dut.wr_lane_i.value = entry, lane
+        dut.wr_entry_i.value, dut.wr_beat_i.value = entry, beat
         dut.wr_data_i.value = packed(data)  # the bias is the low half
         # The entry that is being written may not be read.
         free = [i for i in range(ENTRIES) if not (writing and i == entry)]
@@ -52,5 +54,5 @@ async def reads_what_was_written(dut: Any) -> None:
             got = int(dut.bias_o.value), int(dut.multiplier_o.value)
             assert got == expected[cycle - LATENCY], f"cycle {cycle}"
         if writing:
-            biases[entry, lane], multipliers[entry, lane] = data
+            biases[entry, lanes], multipliers[entry, lanes] = data.T
         await RisingEdge(dut.clk_i)

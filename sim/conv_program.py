@@ -15,11 +15,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, seeded, start
+from bench import BEAT_BYTES, cycles, seeded, start
 from lineconv.regs import Error
 
-CONFIGURATIONS = [{"Stages": 4}]
+CONFIGURATIONS = [{"Stages": 4}, {"Stages": 4, "BeatBytes": 16}]
 
+FETCH_BEATS, RESULT_BEATS = 128 // BEAT_BYTES, 32 // BEAT_BYTES
+HANG_BEATS = 7  # of a fetch that hangs
 WATCHDOG = 60
 DELAY = 12  # longest that the environment takes for anything by itself
 WINDOW = (0x1000_0000, 0x1FFF_FFFF)
@@ -102,15 +104,15 @@ class Environment:
             self._busy = 1 << 30 if self._stuck else int(self.rng.integers(1, DELAY))
             return
         if dut.fetch_req_valid_o.value and dut.fetch_req_ready_i.value:
-            assert int(dut.fetch_req_beats_o.value) == 16
+            assert int(dut.fetch_req_beats_o.value) == FETCH_BEATS
             address = int(dut.fetch_req_address_o.value)
             self.fetched.append(address)
             self._plan = self.plans[(address - self.base) // 256]
             self.descriptor = int.from_bytes(self.rng.bytes(128), "little")
             self._counts = int.from_bytes(self.rng.bytes(28), "little")
-            self._beats = 16
+            self._beats = FETCH_BEATS
             if self._plan.failure == "fetch hang":
-                self._beats, self._stuck = 7, True
+                self._beats, self._stuck = HANG_BEATS, True
             if self._plan.failure == "fetch read error":
                 self._later("read error")
         if dut.check_start_o.value:
@@ -128,13 +130,15 @@ class Environment:
                 self._later(self._plan.failure.removeprefix("layer "))
             self._stuck = self._plan.failure == "layer hang"
         if dut.result_run_valid_o.value and dut.result_run_ready_i.value:
-            assert int(dut.result_run_beats_o.value) == 4
+            assert int(dut.result_run_beats_o.value) == RESULT_BEATS
             self._busy = 1 << 30
-            self._words = 4
+            self._words = RESULT_BEATS
             self._address = int(dut.result_run_address_o.value)
             self._block = 0
         if dut.result_data_valid_o.value and dut.result_data_ready_i.value:
-            self._block |= int(dut.result_data_o.value) << 64 * (4 - self._words)
+            self._block |= int(dut.result_data_o.value) << 8 * BEAT_BYTES * (
+                RESULT_BEATS - self._words
+            )
             self._words -= 1
             if self._words == 0:
                 self._end_of_block()
@@ -157,8 +161,10 @@ class Environment:
         self._busy = max(self._busy - 1, 0)
         beat = self._beats > 0 and rng.random() < 0.5
         if beat:
-            index = 16 - self._beats if self._plan.failure != "fetch hang" else 7 - self._beats
-            dut.fetch_data_i.value = self.descriptor >> 64 * index & (1 << 64) - 1
+            hangs = self._plan.failure == "fetch hang"
+            bits = 8 * BEAT_BYTES
+            index = (HANG_BEATS if hangs else FETCH_BEATS) - self._beats
+            dut.fetch_data_i.value = self.descriptor >> bits * index & (1 << bits) - 1
             self._beats -= 1
         dut.fetch_data_valid_i.value = int(beat)
         dut.progress_i.value = int(beat)

@@ -10,7 +10,6 @@ import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from axi_memory import (
-    BEAT_BYTES,
     BOUNDARY,
     DECERR,
     OKAY,
@@ -24,12 +23,16 @@ from axi_memory import (
     random_requests,
     wait_idle,
 )
-from bench import Source, cycles, parameters, seeded, stalls, start
+from bench import BEAT_BYTES, Source, cycles, parameters, seeded, stalls, start
 
-CONFIGURATIONS = [{"MaxOutstanding": 8}, {"MaxOutstanding": 2}]
+CONFIGURATIONS = [
+    {"MaxOutstanding": 8},
+    {"MaxOutstanding": 2},
+    {"MaxOutstanding": 8, "BeatBytes": 16},
+]
 PARAMETERS = parameters(CONFIGURATIONS)
 OUTSTANDING = PARAMETERS["MaxOutstanding"]
-MEMORY_BYTES = 4 * BOUNDARY
+MEMORY_BYTES = 8 * BOUNDARY
 
 BEHAVIOURS = {
     "ideal": Behaviour(),
@@ -80,9 +83,11 @@ class Bench:
             await RisingEdge(dut.clk_i)
 
     def expected(self, requests: list[Request]) -> list[tuple[int, int]]:
-        words = self.memory.view("<u8")
+        def beat_at(address: int) -> int:
+            return int.from_bytes(self.memory[address : address + BEAT_BYTES].tobytes(), "little")
+
         return [
-            (int(words[address // BEAT_BYTES + beat]), int(beat == beats - 1))
+            (beat_at(address + BEAT_BYTES * beat), int(beat == beats - 1))
             for address, beats in requests
             for beat in range(beats)
         ]
@@ -113,8 +118,8 @@ async def throughput(dut: Any) -> None:
     source = bench.source(rng, 0)
     streams = {
         "one long request": [(0, 2000)],
-        "rows of 84 beats at any alignment": [(row * 680, 84) for row in range(20)],
-        "rows of 21 beats": [(row * 256 + 24, 21) for row in range(60)],
+        "rows of 84 beats at any alignment": [(BEAT_BYTES * 85 * row, 84) for row in range(20)],
+        "rows of 21 beats": [(BEAT_BYTES * (32 * row + 3), 21) for row in range(60)],
     }
     for name, requests in streams.items():
         bench.axi.beat_cycles.clear()
@@ -134,12 +139,12 @@ async def throughput(dut: Any) -> None:
 async def error(dut: Any, code: int) -> None:
     """One bad beat raises error_o; it stays, data goes on, and an abort clears it for good."""
     rng = seeded(f"error {code}")
-    bad = 8 * 100
+    bad = BEAT_BYTES * 100
     response = Behaviour(latency=5, response=lambda address: code if address == bad else OKAY)
     bench = Bench(dut, rng, response)
     await bench.begin()
     source = bench.source(rng, 0)
-    good, failing = [(bad + 8, 40), (0, 100)], [(bad - 80, 60)]
+    good, failing = [(bad + BEAT_BYTES, 40), (0, 100)], [(bad - 10 * BEAT_BYTES, 60)]
     await source.send(good)
     await wait_idle(dut)
     assert dut.error_o.value == 0

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import RisingEdge
 
-from bench import STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
+from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
 from layer import pack_layer
 from lineconv.regs import OutputType, Overflow, Rounding
 from requantize_vectors import Format, Int32Array, Uint32Array, hard_layer
@@ -25,10 +25,12 @@ CONFIGURATIONS = [
     {"OutputLanes": 16, "WeightWords": 8},
     {"OutputLanes": 24, "WeightWords": 14},
     {"OutputLanes": 32, "WeightWords": 512},
+    {"OutputLanes": 32, "WeightWords": 14, "BeatBytes": 16},
 ]
 PARAMETERS = parameters(CONFIGURATIONS)
 OUTPUT_LANES = PARAMETERS["OutputLanes"]
-SLICE_LANES = 8
+SLICE_LANES = BEAT_BYTES
+BEAT_LANES = BEAT_BYTES // 8  # whose parameters are in one beat
 PARAMETER_GROUPS = PARAMETERS["WeightWords"] // (OUTPUT_LANES // SLICE_LANES)
 LATENCY = {OutputType.INT8: 20, OutputType.UINT8: 20, OutputType.INT32: 4}
 
@@ -138,16 +140,18 @@ class Bench:
         for group in range(work.groups):
             while group - self._freed >= PARAMETER_GROUPS:
                 await RisingEdge(dut.clk_i)
-            for lane in range(OUTPUT_LANES):
+            for beat in range(OUTPUT_LANES // BEAT_LANES):
                 while next(stall):
                     await RisingEdge(dut.clk_i)
-                channel = group * OUTPUT_LANES + lane
+                channel = group * OUTPUT_LANES + beat * BEAT_LANES
+                channels = slice(channel, channel + BEAT_LANES)
+                pairs = zip(
+                    work.bias[channels], work.multipliers[channels].view("<i4"), strict=True
+                )
                 dut.param_wr_valid_i.value = 1
                 dut.param_wr_group_i.value = group % PARAMETER_GROUPS
-                dut.param_wr_lane_i.value = lane
-                dut.param_wr_data_i.value = (
-                    int(work.multipliers[channel]) << 32 | int(work.bias[channel]) & 0xFFFFFFFF
-                )
+                dut.param_wr_beat_i.value = beat
+                dut.param_wr_data_i.value = _pack(np.array(list(pairs), "<i4"))
                 await RisingEdge(dut.clk_i)
                 dut.param_wr_valid_i.value = 0
             self._loaded += 1

@@ -14,21 +14,20 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import parameters, seeded, stalls, start
+from bench import BEAT_BYTES, engine_array, parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, draw, edge_layers
-from lineconv.presets import Array
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 16},
     {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128},
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 20},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64},
+    {"InputLanes": 5, "OutputLanes": 32, "WeightWords": 20, "BeatBytes": 16},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
-ARRAY = Array(
-    _PARAMETERS["InputLanes"], _PARAMETERS["OutputLanes"], _PARAMETERS["WeightWords"], 512
-)
+ARRAY = engine_array({**_PARAMETERS, "LineBufferBeats": 512})
+PARAMETER_BEATS = ARRAY.output_lanes * 8 // BEAT_BYTES  # of a group
 GROUPS = ARRAY.weight_words // ARRAY.num_slices  # of the parameter ring
 COLUMNS = ARRAY.num_slices * ARRAY.input_lanes
 STALLS = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.9), (0.0, 0.0, 0.98), (0.9, 0.3, 0.5)]
@@ -38,7 +37,7 @@ INPUTS += ["group_free_i", "parameter_free_i"]
 
 def memory(address: int) -> int:
     """Content of a beat of memory."""
-    return (address * 0x9E3779B97F4A7C15 ^ address >> 3) % (1 << 64)
+    return (address * 0x9E3779B97F4A7C15F39CC0605CEDC835 ^ address >> 3) % (1 << 8 * BEAT_BYTES)
 
 
 class Rings:
@@ -53,24 +52,24 @@ class Rings:
         column, data = int(dut.wr_column_o.value), int(dut.wr_data_o.value)
         if dut.wr_is_parameter_o.value:
             assert self._parameters.setdefault((int(dut.wr_group_o.value), column), data) == data
-            assert column < ARRAY.output_lanes
+            assert column < PARAMETER_BEATS
         else:
             place = (int(dut.wr_word_o.value), column)
             assert place not in self._words, "overwrites what is in use"
             self._words[place] = data
 
     def _stream(self, group: int) -> int:
-        return self._layer.weights_address + 8 * group * self._layer.group_beats
+        return self._layer.weights_address + BEAT_BYTES * group * self._layer.group_beats
 
     def check(self, group: int) -> None:
         """All of a group is there, as it is in memory."""
         address = self._stream(group)
-        for lane in range(ARRAY.output_lanes):
-            assert self._parameters[group % GROUPS, lane] == memory(address + 8 * lane)
-        address += 8 * ARRAY.output_lanes
+        for beat in range(PARAMETER_BEATS):
+            assert self._parameters[group % GROUPS, beat] == memory(address + BEAT_BYTES * beat)
+        address += BEAT_BYTES * PARAMETER_BEATS
         for index in range(self._layer.group_words * COLUMNS):
             word = (group * self._layer.group_words + index // COLUMNS) % ARRAY.weight_words
-            assert self._words[word, index % COLUMNS] == memory(address + 8 * index)
+            assert self._words[word, index % COLUMNS] == memory(address + BEAT_BYTES * index)
 
     def free_words(self, group: int) -> None:
         for index in range(self._layer.group_words * COLUMNS):
@@ -78,8 +77,8 @@ class Rings:
             del self._words[word, index % COLUMNS]
 
     def free_parameters(self, group: int) -> None:
-        for lane in range(ARRAY.output_lanes):
-            del self._parameters[group % GROUPS, lane]
+        for beat in range(PARAMETER_BEATS):
+            del self._parameters[group % GROUPS, beat]
 
     @property
     def empty(self) -> bool:
@@ -120,11 +119,11 @@ async def run(
         await ReadOnly()
         if dut.req_valid_o.value and ready:
             assert requested < layer.groups
-            address = layer.weights_address + 8 * requested * layer.group_beats
+            address = layer.weights_address + BEAT_BYTES * requested * layer.group_beats
             assert dut.req_address_o.value == address
             assert dut.req_beats_o.value == layer.group_beats
             when = cycle + int(rng.integers(1, 30))
-            beats.extend((when, memory(address + 8 * i)) for i in range(layer.group_beats))
+            beats.extend((when, memory(address + BEAT_BYTES * i)) for i in range(layer.group_beats))
             requested += 1
             assert (requested - words_freed) * layer.group_words <= ARRAY.weight_words
             assert requested - parameters_freed <= GROUPS

@@ -24,12 +24,16 @@ from axi_memory import (
     store,
     wait_idle,
 )
-from bench import Source, cycles, parameters, seeded, stalls, start
+from bench import BEAT_BYTES, Source, cycles, parameters, seeded, stalls, start
 
-CONFIGURATIONS = [{"MaxOutstanding": 8}, {"MaxOutstanding": 2}]
+CONFIGURATIONS = [
+    {"MaxOutstanding": 8},
+    {"MaxOutstanding": 2},
+    {"MaxOutstanding": 8, "BeatBytes": 16},
+]
 PARAMETERS = parameters(CONFIGURATIONS)
 OUTSTANDING = PARAMETERS["MaxOutstanding"]
-MEMORY_BYTES = 4 * BOUNDARY
+MEMORY_BYTES = 8 * BOUNDARY
 
 BEHAVIOURS = {
     "ideal": Behaviour(),
@@ -80,9 +84,10 @@ class Bench:
     def beats(self, runs: list[Request]) -> list[Beat]:
         """Random data for the runs; most strobes are full, as they are in an output row."""
         count = len(beat_addresses(runs))
-        data = self._rng.integers(0, 1 << 64, count, np.uint64).tolist()
+        data = [int.from_bytes(self._rng.bytes(BEAT_BYTES), "little") for _ in range(count)]
+        full = (1 << BEAT_BYTES) - 1
         strobes = np.where(
-            self._rng.random(count) < 0.7, 255, self._rng.integers(0, 256, count)
+            self._rng.random(count) < 0.7, full, self._rng.integers(0, full + 1, count)
         ).tolist()
         return list(zip(data, strobes, strict=True))
 
@@ -150,8 +155,8 @@ async def throughput(dut: Any) -> None:
     sources = bench.sources(0, 0)
     streams = {
         "one long run": [(0, 2000)],
-        "rows of 84 beats at any alignment": [(row * 680, 84) for row in range(20)],
-        "rows of 21 beats": [(row * 256 + 24, 21) for row in range(60)],
+        "rows of 84 beats at any alignment": [(BEAT_BYTES * 85 * row, 84) for row in range(20)],
+        "rows of 21 beats": [(BEAT_BYTES * (32 * row + 3), 21) for row in range(60)],
     }
     for name, runs in streams.items():
         bench.axi.beat_cycles.clear()
@@ -169,14 +174,14 @@ async def throughput(dut: Any) -> None:
 async def error(dut: Any, code: int) -> None:
     """One bad burst raises error_o; it stays, data goes on, and an abort clears it for good."""
     rng = seeded(f"error {code}")
-    bad = 8 * 16 * 5
+    bad = BEAT_BYTES * 16 * 5
     behaviour = Behaviour(latency=5, response=lambda address: code if address == bad else OKAY)
     bench = Bench(dut, rng, behaviour)
     await bench.begin()
     sources = bench.sources(0, 0)
     await bench.send(sources, [(0, 40)])
     assert dut.error_o.value == 0
-    await bench.send(sources, [(bad - 80, 60)])
+    await bench.send(sources, [(bad - 10 * BEAT_BYTES, 60)])
     await bench.send(sources, [(0, 40)])
     assert dut.error_o.value == 1
     await sources[1].send(bench.beats([(bad, 1)]))

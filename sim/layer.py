@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bench import BEAT_BYTES
 from lineconv.packing import ceil_div
 from lineconv.presets import Array
 from lineconv.regs import OutputType
@@ -16,6 +17,7 @@ from lineconv.regs import OutputType
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _TYPE_BITS = {
     "address_t": 32,
+    "align_t": (BEAT_BYTES - 1).bit_length(),
     "offset_t": 24,
     "count_t": 16,
     "beats_t": 24,

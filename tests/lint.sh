@@ -16,13 +16,15 @@ step "mypy --strict"
 "$bin/mypy" --no-error-summary
 step "Verilator, each module alone as top"
 eval "$("$PYTHON" -W ignore -m lineconv.virtual_board.toolchain)"
-packages=$(sed -n 's,.*_pkg.sv$,rtl/&,p' rtl/conv.f)
-for file in rtl/conv_*.sv; do
-    module=$(basename "$file" .sv)
-    case $module in *_pkg) continue ;; esac
-    verilator --lint-only --quiet -Wall -y rtl --top-module "$module" $packages "$file"
+for beat in beat64 beat128; do
+    packages=$(sed -n "s,^beat64/,$beat/,; s,.*_pkg.sv$,rtl/&,p" rtl/conv.f)
+    for file in rtl/conv_*.sv; do
+        module=$(basename "$file" .sv)
+        case $module in *_pkg) continue ;; esac
+        verilator --lint-only --quiet -Wall -y rtl --top-module "$module" $packages "$file"
+    done
 done
 step "Verible, lowRISC rules"
-"$bin/verible-verilog-lint" --rules_config rtl/verible.rules $(git ls-files 'rtl/conv_*.sv' | grep -v conv_regs_pkg)
+"$bin/verible-verilog-lint" --rules_config rtl/verible.rules $(git ls-files 'rtl/*.sv' | grep -v conv_regs_pkg)
 step "clang-format"
 "$bin/clang-format" --dry-run --Werror $(git ls-files '*.cpp' '*.hpp' | grep -v conv_regs.hpp)

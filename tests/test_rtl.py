@@ -19,6 +19,7 @@ pytest.importorskip("cocotb_tools", reason="cocotb is missing: pip install -e '.
 from cocotb_tools.runner import get_runner
 
 from lineconv.virtual_board import toolchain
+from lineconv.virtual_board.build import rtl_files
 
 ROOT = Path(__file__).resolve().parents[1]
 Parameters = dict[str, int]
@@ -53,12 +54,15 @@ def test_module(module: str, parameters: Parameters, monkeypatch: pytest.MonkeyP
     waves = bool(os.environ.get("WAVES"))
     build = ROOT / "build" / "sim" / (label(module, parameters) + ("-waves" if waves else ""))
     rtl = ROOT / "rtl"
-    packages = [f for f in (rtl / "conv.f").read_text().split() if f.endswith("_pkg.sv")]
+    # The width of a beat is no parameter: it is in a package.
+    sizes = dict(parameters)
+    files = rtl_files(rtl, sizes.pop("BeatBytes", 8))
+    packages = [file for file in files if file.stem.endswith("_pkg")]
     runner: Any = get_runner("verilator")
     runner.build(
-        sources=[rtl / name for name in [*packages, f"{module}.sv"]],
+        sources=[*packages, rtl / f"{module}.sv"],
         hdl_toplevel=module,
-        parameters=parameters,
+        parameters=sizes,
         build_dir=build,
         # Submodules are found by name: one module a file. Lint is a job of its own.
         build_args=["-y", str(rtl), "--assert", "--output-split", "0", "-Wno-fatal"],
@@ -69,7 +73,7 @@ def test_module(module: str, parameters: Parameters, monkeypatch: pytest.MonkeyP
         test_module=module,
         build_dir=build,
         test_dir=build,
-        parameters=parameters,
+        parameters=sizes,
         extra_env={"PARAMETERS": repr(parameters)},
         waves=waves,
     )

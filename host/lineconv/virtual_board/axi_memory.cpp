@@ -87,13 +87,16 @@ void AxiMemory::check(unsigned port, const MasterSignals& master) {
 }
 
 void AxiMemory::check_address(unsigned port, const char* channel, const AddressChannel& address) {
-    const char* fault = nullptr;
+    const std::string width = std::to_string(kBeatBytes) + " bytes";
+    std::string fault;
     const unsigned bytes = (address.length + 1) * kBeatBytes;
-    if (address.size != 3 || address.burst != 1) fault = "not incrementing beats of 8 bytes";
+    if (1u << address.size != kBeatBytes || address.burst != 1) {
+        fault = "not incrementing beats of " + width;
+    }
     if (address.length >= kBurstBeats) fault = "longer than 16 beats";
-    if (address.address % kBeatBytes != 0) fault = "not aligned to 8 bytes";
+    if (address.address % kBeatBytes != 0) fault = "not aligned to " + width;
     if (address.address % kPageBytes + bytes > kPageBytes) fault = "crosses a 4 KB boundary";
-    if (fault == nullptr) return;
+    if (fault.empty()) return;
     violate(port, std::string(channel) + " burst at " + hex(address.address) + ", " +
                       std::to_string(address.length + 1) + " beats: " + fault);
 }
@@ -218,8 +221,10 @@ void AxiMemory::respond_to_write(Port& port) {
         if (response > worst) worst = response;
         if (response != kOkay) continue;
         uint8_t* target = memory_ + (address - base_);
+        uint8_t bytes[kBeatBytes];
+        std::memcpy(bytes, &burst.data[beat], kBeatBytes);
         for (unsigned byte = 0; byte < kBeatBytes; ++byte) {
-            if (burst.strobe[beat] >> byte & 1) target[byte] = burst.data[beat] >> 8 * byte & 0xff;
+            if (burst.strobe[beat] >> byte & 1) target[byte] = bytes[byte];
         }
     }
     port.slave.response_valid = true;

@@ -7,13 +7,21 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace lineconv {
 
 constexpr unsigned kPorts = 2;
-constexpr unsigned kBeatBytes = 8;
+// Width of the ports; the build of a board sets it.
+#ifndef LINECONV_BEAT_BYTES
+#define LINECONV_BEAT_BYTES 8
+#endif
+constexpr unsigned kBeatBytes = LINECONV_BEAT_BYTES;
 constexpr unsigned kBurstBeats = 16;  // AXI3 limit, which the HP ports of Zynq-7000 have
+
+using Beat = std::array<uint64_t, kBeatBytes / 8>;  // the lowest address first
+using Strobe = std::conditional_t<kBeatBytes == 8, uint8_t, uint16_t>;
 
 // Values of RRESP and BRESP; kNever is no AXI value, it stands for a response that does not come.
 enum Response : uint8_t { kOkay = 0, kSlaveError = 2, kDecodeError = 3, kNever = 4 };
@@ -29,8 +37,8 @@ struct AddressChannel {
 
 struct WriteChannel {
     bool valid;
-    uint64_t data;
-    uint8_t strobe;
+    Beat data;
+    Strobe strobe;
     bool last;
 };
 
@@ -48,7 +56,7 @@ struct SlaveSignals {
     bool read_address_ready;
     bool read_valid;
     uint8_t read_id;
-    uint64_t read_data;
+    Beat read_data;
     uint8_t read_response;
     bool read_last;
     bool write_address_ready;
@@ -116,7 +124,7 @@ class AxiMemory {
         uint8_t id;
         unsigned beats;
         unsigned sent;
-        std::array<uint64_t, kBurstBeats> data;
+        std::array<Beat, kBurstBeats> data;
         std::array<Response, kBurstBeats> response;
     };
 
@@ -126,8 +134,8 @@ class AxiMemory {
         uint8_t id;
         unsigned beats;
         unsigned received;
-        std::array<uint64_t, kBurstBeats> data;
-        std::array<uint8_t, kBurstBeats> strobe;
+        std::array<Beat, kBurstBeats> data;
+        std::array<Strobe, kBurstBeats> strobe;
     };
 
     struct Port {

@@ -2,9 +2,11 @@
 // The engine with its memory and clock, behind a C interface that board.py loads.
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "Vconv_axi.h"
 #include "axi_memory.hpp"
@@ -19,26 +21,37 @@ namespace {
 constexpr unsigned kResetCycles = 16;
 constexpr unsigned kRegisterTimeout = 1000;  // cycles; the engine answers within a few
 
+// A 64-bit integer, or an array of words.
+using DataPins = std::remove_reference_t<decltype(Vconv_axi::m_axi_gmem0_rdata)>;
+static_assert(sizeof(DataPins) == kBeatBytes, "the model was made for another width");
+
+Beat beat(const DataPins& pins) {
+    Beat value;
+    std::memcpy(value.data(), &pins, kBeatBytes);
+    return value;
+}
+
 // One AXI port of the model. References, so that a port of another width does not compile.
 struct AxiPins {
     uint8_t &arvalid, &arready, &arid;
     uint32_t& araddr;
     uint8_t &arlen, &arsize, &arburst;
     uint8_t &rvalid, &rready, &rid;
-    uint64_t& rdata;
+    DataPins& rdata;
     uint8_t &rresp, &rlast;
     uint8_t &awvalid, &awready, &awid;
     uint32_t& awaddr;
     uint8_t &awlen, &awsize, &awburst;
     uint8_t &wvalid, &wready;
-    uint64_t& wdata;
-    uint8_t &wstrb, &wlast;
+    DataPins& wdata;
+    Strobe& wstrb;
+    uint8_t& wlast;
     uint8_t &bvalid, &bready, &bid, &bresp;
 
     MasterSignals sample() const {
         return {{arvalid != 0, arid, araddr, arlen, arsize, arburst},
                 {awvalid != 0, awid, awaddr, awlen, awsize, awburst},
-                {wvalid != 0, wdata, wstrb, wlast != 0},
+                {wvalid != 0, beat(wdata), wstrb, wlast != 0},
                 rready != 0,
                 bready != 0};
     }
@@ -47,7 +60,7 @@ struct AxiPins {
         arready = slave.read_address_ready;
         rvalid = slave.read_valid;
         rid = slave.read_id;
-        rdata = slave.read_data;
+        std::memcpy(&rdata, slave.read_data.data(), kBeatBytes);
         rresp = slave.read_response;
         rlast = slave.read_last;
         awready = slave.write_address_ready;

@@ -38,7 +38,7 @@ class SimulationError(DeviceError):
 
 @dataclass(frozen=True)
 class Traffic:
-    """Beats of 8 bytes that one AXI port moved since the board was made."""
+    """Beats that one AXI port moved since the board was made."""
 
     read_beats: int
     write_beats: int

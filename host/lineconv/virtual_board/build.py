@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,7 +28,14 @@ from lineconv.virtual_board import toolchain
 from lineconv.virtual_board.progress import Progress
 from lineconv.virtual_board.toolchain import Toolchain
 
-__all__ = ["BuildError", "cache_directory", "library", "rtl_directory", "source_directory"]
+__all__ = [
+    "BuildError",
+    "cache_directory",
+    "library",
+    "rtl_directory",
+    "rtl_files",
+    "source_directory",
+]
 
 TOP = "conv_axi"
 SOURCES = ("board.cpp", "axi_memory.cpp")
@@ -75,6 +83,12 @@ def rtl_directory() -> Path:
         BuildError: there is none.
     """
     return source_directory("rtl", "conv.f")
+
+
+def rtl_files(rtl: Path, beat_bytes: int) -> list[Path]:
+    """All files of the RTL in dependency order, with the package for that width of a beat."""
+    names = (rtl / "conv.f").read_text().split()
+    return [rtl / re.sub(r"^beat\d+/", f"beat{8 * beat_bytes}/", name) for name in names]
 
 
 def cache_directory() -> Path:
@@ -125,21 +139,28 @@ def library(array: Array, *, trace: bool = False, progress: Progress | None = No
 
 def _key(array: Array, trace: bool, tools: Toolchain, rtl: Path) -> str:
     digest = hashlib.sha256()
-    options = [array.rtl_parameters, trace, VERILATOR_FLAGS, COMPILER_FLAGS, FAST_FLAGS]
+    options = [
+        array.rtl_parameters,
+        array.beat_bytes,
+        trace,
+        VERILATOR_FLAGS,
+        COMPILER_FLAGS,
+        FAST_FLAGS,
+    ]
     options += [SLOW_FLAGS, LINK_FLAGS, platform.machine(), tools.compiler]
     options += [tools.verilator_version, tools.compiler_version]
     digest.update(json.dumps(options).encode())
     here = Path(__file__).parent
-    files = [rtl / "conv.f", *_rtl_files(rtl), *(here / name for name in SOURCES + HEADERS)]
+    files = [
+        rtl / "conv.f",
+        *rtl_files(rtl, array.beat_bytes),
+        *(here / name for name in SOURCES + HEADERS),
+    ]
     for file in files:
         content = file.read_bytes()
         digest.update(f"\n{file.name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
-
-
-def _rtl_files(rtl: Path) -> list[Path]:
-    return [rtl / name for name in (rtl / "conv.f").read_text().split()]
 
 
 @contextmanager
@@ -195,7 +216,7 @@ class Build:
         command += ["--prefix", f"V{TOP}", "--Mdir", str(self.scratch)]
         command += [*VERILATOR_FLAGS, *LINT_FLAGS, *(["--trace-vcd"] if self._trace else [])]
         command += [f"-G{name}={value}" for name, value in self._array.rtl_parameters.items()]
-        command += map(str, _rtl_files(self._rtl))
+        command += map(str, rtl_files(self._rtl, self._array.beat_bytes))
         self._call(command, "Verilator")
         sources: dict[str, list[str]]
         sources = json.loads((self.scratch / f"V{TOP}.json").read_text())["sources"]
@@ -223,6 +244,7 @@ class Build:
         target = self.scratch / f"{source.stem}.o"
         include = self._tools.verilator_root / "include"
         command = [*self._tools.compiler, *COMPILER_FLAGS, *optimisation]
+        command += [f"-DLINECONV_BEAT_BYTES={self._array.beat_bytes}"]
         command += [f"-DVM_TRACE={int(self._trace)}", f"-DVM_TRACE_VCD={int(self._trace)}"]
         command += ["-I", str(self.scratch), "-I", str(Path(__file__).parent)]
         # As system headers: their warnings are not ours.
