@@ -28,8 +28,8 @@ struct Registers {  // lineconv.hls_model.Registers
 extern "C" {
 
 /// Runs the program that the registers name. Memory is `bytes` bytes that the engine finds at
-/// `base`, both multiples of 8. The window is narrowed to it: nothing answers elsewhere, and the C
-/// simulation has no bus that could say so.
+/// `base`, both multiples of kBeatBytes. The window is narrowed to it: nothing answers elsewhere,
+/// and the C simulation has no bus that could say so.
 ///
 /// Returns nullptr, or what the core did wrong on its AXI ports, valid until the next call of the
 /// same thread.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 // The default is the pynq-z2 preset of the host; a build for another array defines these.
 #ifndef CONV_INPUT_LANES
@@ -10,17 +11,27 @@
 #define CONV_OUTPUT_LANES 16
 #define CONV_WEIGHT_WORDS 512
 #define CONV_LINE_BUFFER_BEATS 16384
+#define CONV_BEAT_BYTES 8
 #endif
 
 namespace conv {
 
-using Beat = uint64_t;  // one AXI beat; byte 0 is the low one
+constexpr uint32_t kBeatBytes = CONV_BEAT_BYTES;
+static_assert(kBeatBytes == 8 || kBeatBytes == 16, "a beat has 8 or 16 bytes");
 
-constexpr uint32_t kBeatBytes = 8;
+/// One AXI beat; byte 0 is the low one.
+using Beat = std::conditional_t<kBeatBytes == 8, uint64_t, unsigned __int128>;
+
+using Strobe = std::conditional_t<kBeatBytes == 8, uint8_t, uint16_t>;  // a bit per byte
+
+constexpr uint32_t kBeatBits = 8 * kBeatBytes;
 constexpr uint32_t kSliceLanes = kBeatBytes;  // output channels of one beat of weights
-constexpr uint32_t kAddressBits = 32;         // AXI address: the HP ports of Zynq-7000
-constexpr uint32_t kBurstBeats = 16;          // AXI3 limit of the HP ports
-constexpr uint32_t kMaxBursts = 8;            // bursts under way on one channel
+constexpr uint32_t kParameterBytes = 8;       // bias and multiplier of an output channel
+constexpr uint32_t kBeatParameters = kBeatBytes / kParameterBytes;
+constexpr uint32_t kSliceParameterBeats = kSliceLanes / kBeatParameters;
+constexpr uint32_t kAddressBits = 32;  // AXI address: the HP ports of Zynq-7000
+constexpr uint32_t kBurstBeats = 16;   // AXI3 limit of the HP ports
+constexpr uint32_t kMaxBursts = 8;     // bursts under way on one channel
 
 // A RAM is read and written in one pipelined loop. What was written, or may be overwritten, is
 // announced this many iterations later, which lets the tool place the two accesses freely.
@@ -37,16 +48,19 @@ struct Config {
     static constexpr uint32_t NumSlices = OutputLanes / kSliceLanes;
     static constexpr uint32_t WordBeats = InputLanes * NumSlices;  // beats of one word of weights
     static constexpr uint32_t ParameterGroups = WeightWords / NumSlices;
+    static constexpr uint32_t ParameterBeats = NumSlices * kSliceParameterBeats;  // of a group
 
     static_assert(InputLanes >= 1 && InputLanes <= 32, "InputLanes must be 1..32");
-    static_assert(OutputLanes >= 8 && OutputLanes % 8 == 0, "OutputLanes must be a multiple of 8");
+    static_assert(OutputLanes >= kSliceLanes && OutputLanes % kSliceLanes == 0,
+                  "OutputLanes must be a multiple of the bytes of a beat");
     static_assert(InputLanes * OutputLanes < 1 << 16, "InputLanes x OutputLanes must be < 65536");
     static_assert(WeightWords >= NumSlices && WeightWords < 1 << 16,
-                  "WeightWords must be OutputLanes / 8 .. 65535");
+                  "WeightWords must be NumSlices .. 65535");
     // The RAMs are locals of one function: in a C simulation they lie on the stack.
     static_assert(LineBufferBeats >= 1 && LineBufferBeats <= 1 << 17,
                   "LineBufferBeats must be 1..131072");
-    static_assert(WeightWords * WordBeats <= 1 << 18, "the weight buffer must not exceed 2 MB");
+    static_assert(WeightWords * WordBeats * kBeatBytes <= 1 << 21,
+                  "the weight buffer must not exceed 2 MB");
 };
 
 /// A count that is seen kRamDelay iterations after it was set.

@@ -185,7 +185,7 @@ class Checker {
 
         layer.groups = (d_.output_channels + Config::OutputLanes - 1) / Config::OutputLanes;
         const uint32_t group_bytes =
-            (Config::OutputLanes + layer.group_words * Config::WordBeats) * kBeatBytes;
+            (Config::ParameterBeats + layer.group_words * Config::WordBeats) * kBeatBytes;
         if (d_.weights_address % kBeatBytes != 0) return false;
         if (!window_.holds(d_.weights_address, multiply(group_bytes, layer.groups))) return false;
 

@@ -72,8 +72,8 @@ class LineBuffer {
 #pragma HLS UNROLL
             const uint32_t beat = i / kBeatBytes;
             const uint32_t byte = 8 * (i % kBeatBytes) + shift;
-            const Beat from = byte < 64 ? run[beat] : run[beat + 1];
-            word.lane[i] = static_cast<int8_t>(from >> (byte % 64));
+            const Beat from = byte < kBeatBits ? run[beat] : run[beat + 1];
+            word.lane[i] = static_cast<int8_t>(from >> (byte % kBeatBits));
         }
         return word;
     }

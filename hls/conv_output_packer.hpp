@@ -21,7 +21,7 @@ struct Run {
 
 struct StrobedBeat {
     Beat data;
-    uint8_t strobe;  // a bit per byte
+    Strobe strobe;
 };
 
 /// Bytes on their way into beats: at most one beat comes out for one that goes in.
@@ -36,18 +36,18 @@ class BeatFiller {
 
     bool empty() const { return fill_ == 0; }
 
-    /// Adds the low `bytes` bytes (0..8) of `data`; true if that fills `beat`. If not, `beat` is
-    /// what there is of it.
+    /// Adds the low `bytes` bytes (up to a beat) of `data`; true if that fills `beat`. If not,
+    /// `beat` is what there is of it.
     bool add(Beat data, uint32_t bytes, StrobedBeat& beat) {
 #pragma HLS INLINE
         const Beat fresh = bytes == kBeatBytes ? data : data & ((Beat(1) << 8 * bytes) - 1);
         const uint32_t strobe = ((1u << bytes) - 1) << fill_ | strobe_;
         const uint32_t shift = 8 * fill_;
         beat.data = data_ | fresh << shift;
-        beat.strobe = static_cast<uint8_t>(strobe);
+        beat.strobe = static_cast<Strobe>(strobe);
         const bool full = fill_ + bytes >= kBeatBytes;
-        // A shift by 64 would be undefined; nothing is left then.
-        const Beat rest = fill_ == 0 ? 0 : fresh >> (64 - shift);
+        // A shift by all bits would be undefined; nothing is left then.
+        const Beat rest = fill_ == 0 ? 0 : fresh >> (kBeatBits - shift);
         data_ = full ? rest : beat.data;
         strobe_ = full ? strobe >> kBeatBytes : strobe;
         fill_ = (fill_ + bytes) % kBeatBytes;
@@ -60,12 +60,18 @@ class BeatFiller {
     uint32_t strobe_ = 0;
 };
 
-/// Beat number `beat` of a slice: eight bytes or two int32.
+/// Beat number `beat` of a slice: a byte of each lane, or int32 of some.
 inline Beat slice_beat(const ResultSlice& slice, uint32_t beat, bool is_int32) {
 #pragma HLS INLINE
     if (is_int32) {
-        const Beat high = slice.lane[2 * beat + 1];
-        return high << 32 | slice.lane[2 * beat];
+        constexpr uint32_t kWords = kBeatBytes / 4;
+        Beat words = 0;
+    slice_words:
+        for (uint32_t word = 0; word < kWords; ++word) {
+#pragma HLS UNROLL
+            words |= static_cast<Beat>(slice.lane[kWords * beat + word]) << (32 * word);
+        }
+        return words;
     }
     Beat bytes = 0;
 slice_bytes:

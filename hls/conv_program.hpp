@@ -33,11 +33,18 @@ inline void write_result(Memory memory, uint32_t address, const Result& result) 
                               result.stall_input, result.stall_weights, result.stall_output,
                               result.read_beats,  result.write_beats};
     constexpr uint32_t kBeats = kResultBytes / kBeatBytes;
+    constexpr uint32_t kWords = kBeatBytes / 4;
     memory.write_request((address + kResultOffset) / kBeatBytes, kBeats);
 write:
     for (uint32_t i = 0; i < kBeats; ++i) {
 #pragma HLS PIPELINE II = 1
-        memory.write(static_cast<Beat>(words[2 * i + 1]) << 32 | words[2 * i]);
+        Beat beat = 0;
+    words:
+        for (uint32_t word = 0; word < kWords; ++word) {
+#pragma HLS UNROLL
+            beat |= static_cast<Beat>(words[kWords * i + word]) << (32 * word);
+        }
+        memory.write(beat);
     }
     memory.write_response();
 }

@@ -52,11 +52,11 @@ class ParameterBuffer {
         return groups_left_ != 0 && loaded_ - free_.value() < Config::ParameterGroups;
     }
 
-    void write(Beat parameter) {
+    void write(Beat parameters) {
 #pragma HLS INLINE
-        slices_[slice_][lane_] = parameter;
-        if (++lane_ != kSliceLanes) return;
-        lane_ = 0;
+        slices_[slice_][beat_] = parameters;
+        if (++beat_ != kSliceParameterBeats) return;
+        beat_ = 0;
         slice_ = ring_add(slice_, 1, kSlices);
         if (++group_slice_ != Config::NumSlices) return;
         group_slice_ = 0;
@@ -64,7 +64,12 @@ class ParameterBuffer {
         --groups_left_;
     }
 
-    Beat read(uint32_t slice, uint32_t lane) const { return slices_[slice][lane]; }
+    /// {multiplier, bias} of a lane.
+    uint64_t read(uint32_t slice, uint32_t lane) const {
+#pragma HLS INLINE
+        const uint32_t shift = 8 * kParameterBytes * (lane % kBeatParameters);
+        return static_cast<uint64_t>(slices_[slice][lane / kBeatParameters] >> shift);
+    }
 
     /// Groups whose parameters may be read, counted over all passes.
     uint32_t groups_loaded() const { return seen_.value(); }
@@ -79,9 +84,9 @@ class ParameterBuffer {
     static constexpr uint32_t kSlices = Config::ParameterGroups * Config::NumSlices;
 
   private:
-    Beat slices_[kSlices][kSliceLanes];
+    Beat slices_[kSlices][kSliceParameterBeats];
     uint32_t groups_left_;
-    uint32_t lane_ = 0;
+    uint32_t beat_ = 0;         // of the slice
     uint32_t slice_ = 0;        // in the ring
     uint32_t group_slice_ = 0;  // in the group
     uint32_t loaded_ = 0;
@@ -114,7 +119,7 @@ requantize:
         lanes:
             for (uint32_t lane = 0; lane < kSliceLanes; ++lane) {
 #pragma HLS UNROLL
-                const Beat parameter = buffer.read(slice, lane);
+                const uint64_t parameter = buffer.read(slice, lane);
                 const uint32_t accumulator = group_sums.lane[walk.slice() * kSliceLanes + lane] +
                                              static_cast<uint32_t>(parameter);
                 result.lane[lane] =

@@ -11,6 +11,8 @@
 
 namespace conv {
 
+constexpr Beat kTopBits = ~Beat(0) / 0xff * 0x80;  // of every byte
+
 /// All rows once per pass; an input that fits the line buffer as a whole is loaded once. The line
 /// buffer takes a beat when its slot is free; until then the stream holds the memory back.
 inline void load_rows(Memory memory, Layer layer, hls::stream<Beat>& rows, uint32_t& beats_read) {
@@ -42,7 +44,7 @@ load_rows:
         }
         Beat data = ahead.read(memory);
         // uint8 to int8: the zero point is that of int8 already.
-        if (layer.input_unsigned) data ^= 0x8080808080808080;
+        if (layer.input_unsigned) data ^= kTopBits;
         rows.write(data);
     }
     beats_read = static_cast<uint32_t>(beats);

@@ -9,7 +9,7 @@
 namespace conv {
 
 /// The beats of one word: for slice s and input lane i, beat s x InputLanes + i holds the weights
-/// of output lanes 8s .. 8s+7.
+/// of the kSliceLanes output lanes of the slice.
 template <typename Config>
 struct WeightWord {
     Beat column[Config::WordBeats];

@@ -11,12 +11,12 @@
 
 namespace conv {
 
-/// The stream is one run: for each group one beat of parameters per lane, then its words. It runs
+/// The stream is one run: for each group the beats of its parameters, then its words. It runs
 /// ahead into the next pass as far as the buffers behind the two streams have room.
 template <typename Config>
 void load_weights(Memory memory, Layer layer, hls::stream<Beat>& weights,
                   hls::stream<Beat>& parameters, uint32_t& beats_read) {
-    const uint32_t group_beats = Config::OutputLanes + layer.group_words * Config::WordBeats;
+    const uint32_t group_beats = Config::ParameterBeats + layer.group_words * Config::WordBeats;
     const uint32_t beats = layer.groups * group_beats;
 
     ReadAhead ahead;
@@ -29,7 +29,7 @@ load_weights:
 #pragma HLS PIPELINE II = 1
         if (!walk.done() && ahead.room()) ahead.request(memory, walk);
         const Beat data = ahead.read(memory);
-        if (group_beat < Config::OutputLanes) {
+        if (group_beat < Config::ParameterBeats) {
             parameters.write(data);
         } else {
             weights.write(data);

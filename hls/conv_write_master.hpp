@@ -5,6 +5,7 @@
 #include <hls_stream.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "conv_memory.hpp"
 #include "conv_output_packer.hpp"
@@ -34,7 +35,7 @@ write_runs:
             walk.step();
         }
         const StrobedBeat beat = beats.read();
-        memory.write(beat.data, static_cast<int8_t>(beat.strobe));
+        memory.write(beat.data, static_cast<std::make_signed_t<Strobe>>(beat.strobe));
         ++written;
         if (--burst_beats == 0) {
             if (unanswered == kMaxBursts) {

@@ -37,6 +37,7 @@ ARRAYS = {
     "pynq-z2": PRESETS["pynq-z2"].array,
     "13x32": Array(input_lanes=13, output_lanes=32, weight_words=36, line_buffer_beats=100),
     "1x8": Array(input_lanes=1, output_lanes=8, weight_words=40, line_buffer_beats=33),
+    "5x32, 16 bytes": Array(5, 32, weight_words=36, line_buffer_beats=70, beat_bytes=16),
 }
 MEMORY_BYTES = 8 << 20
 BASE = DEFAULT_BASE_ADDRESS
@@ -196,11 +197,11 @@ def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.
     d["output_width"] = rng.integers(min(width // d["stride_width"] + 1, 12)) + 1
     d["input_pixel_stride"] = d["input_channels"] + rng.choice([0, 0, 1, 9])
     row_bytes = int(d["input_width"]) * d["input_pixel_stride"]
-    d["input_row_stride"] = (row_bytes // 8 + rng.integers(1, 4)) * 8
+    d["input_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
     element = 4 if d["output_type"] == OutputType.INT32 else 1
     d["output_pixel_stride"] = d["output_channels"] * element + rng.choice([0, 0, 1, 9]) * element
     row_bytes = int(d["output_width"]) * d["output_pixel_stride"]
-    d["output_row_stride"] = (row_bytes // 8 + rng.integers(1, 4)) * 8
+    d["output_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
     fields = Fields(d, array)
     d["segment_words"] = ceil_div(fields.segment_bytes, array.input_lanes)
     d["row_slots"] = max(span, d["stride_height"]) + rng.choice([0, 0, 1, 5, 20])
@@ -211,9 +212,9 @@ def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.
     return d
 
 
-def place(d: npt.NDArray[np.void], rng: np.random.Generator) -> None:
+def place(d: npt.NDArray[np.void], rng: np.random.Generator, array: Array) -> None:
     """Give a descriptor addresses of any alignment, behind the program and one another."""
-    fields = Fields(d, TINY)
+    fields = Fields(d, array)
     end = BASE + DESCRIPTOR_BYTES
 
     def reserve(nbytes: int, alignment: int) -> int:
@@ -227,7 +228,7 @@ def place(d: npt.NDArray[np.void], rng: np.random.Generator) -> None:
     d["output_address"] = reserve(
         fields.output_height * fields.output_row_stride, fields.element_bytes
     )
-    d["weights_address"] = reserve(0, 8)
+    d["weights_address"] = reserve(0, array.beat_bytes)
 
 
 @pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
@@ -242,7 +243,7 @@ def test_memory_after_a_descriptor(array: Array) -> None:
         if d is None:
             continue
         board.memory[:] = rng.integers(0, 256, board.memory.size, dtype=np.uint8)
-        place(d, rng)
+        place(d, rng, array)
         fields = Fields(d, array)
         if expected_error(fields, window) is not Error.OK:
             continue
