@@ -42,7 +42,7 @@ def test_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert "sim:pynq-z2" in capsys.readouterr().out
     assert main(["devices", "--json"]) == 0
     names = [device["name"] for device in json.loads(capsys.readouterr().out)]
-    assert {"sim:pynq-z2", "sim:tiny"} <= set(names)
+    assert {"sim:pynq-z2", "sim:kv260", "sim:tiny"} <= set(names)
 
 
 @pytest.mark.parametrize(("option", "flip"), [([], True), (["--correlate"], False)])

@@ -407,7 +407,7 @@ def test_open_by_name() -> None:
         assert device.simulated
     assert lineconv.open("model").name == "model:pynq-z2"
     names = {info.name for info in lineconv.devices()}
-    assert names >= {"sim:pynq-z2", "sim:tiny", "model:pynq-z2", "model:tiny"}
+    assert names >= {f"{family}:{name}" for family in ("sim", "model") for name in PRESETS}
 
 
 @pytest.mark.parametrize("name", ["", "model:zcu", "fpga", "model:tiny:2", "MODEL"])

@@ -19,6 +19,12 @@ def test_pynq_z2_is_the_416_mac_array() -> None:
     assert (array.macs_per_cycle, array.num_slices, array.parameter_groups) == (416, 2, 256)
 
 
+def test_kv260_is_the_1024_mac_array() -> None:
+    array = preset("kv260").array
+    assert (array.macs_per_cycle, array.num_slices, array.parameter_groups) == (1024, 2, 256)
+    assert array.beat_bytes == 16
+
+
 @pytest.mark.parametrize("entry", PRESETS.values(), ids=lambda entry: entry.name)
 def test_rtl_has_a_parameter_for_every_size(entry: Preset) -> None:
     assert preset(entry.name) is entry
@@ -28,7 +34,7 @@ def test_rtl_has_a_parameter_for_every_size(entry: Preset) -> None:
 
 
 def test_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(InvalidInputError, match=r"'zcu104'.*pynq-z2, tiny"):
+    with pytest.raises(InvalidInputError, match=r"'zcu104'.*pynq-z2, kv260, tiny"):
         preset("zcu104")
 
 

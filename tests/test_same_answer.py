@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One list of random layers: RTL, HLS core and ONNX Runtime give the same bytes.
 
-The RTL runs on two arrays behind a memory with random latency, bandwidth and stalls. LAYERS=n and
-LINECONV_SEED=n in the environment choose how many and which.
+The RTL runs on three arrays, one with beats of 16 bytes, behind a memory with random latency,
+bandwidth and stalls. LAYERS=n and LINECONV_SEED=n in the environment choose how many and which.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,17 @@ from lineconv import Accelerator
 from lineconv.golden import conv2d_accumulate, multiplier
 from lineconv.hls_model import HlsBoard
 from lineconv.layer import ConvLayer
-from lineconv.presets import PRESETS, MemoryModel
+from lineconv.presets import PRESETS, Array, MemoryModel, Preset
 from lineconv.tiling import tile_layer
 from lineconv.virtual_board import VirtualBoard
 
 MEMORY_BYTES = 16 << 20
 FEW, MANY = 300, 2000
+PRESETS_RUN = [
+    PRESETS["tiny"],
+    PRESETS["pynq-z2"],
+    replace(PRESETS["kv260"], name="narrow kv260", array=Array(5, 32, 128, 512, beat_bytes=16)),
+]
 
 
 @dataclass(frozen=True)
@@ -144,17 +149,14 @@ def draw_memory(seed: int) -> MemoryModel:
 @pytest.fixture(scope="module")
 def boards() -> Iterator[list[VirtualBoard]]:
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(VirtualBoard(PRESETS[name], MEMORY_BYTES))
-            for name in ("tiny", "pynq-z2")
-        ]
+        yield [stack.enter_context(VirtualBoard(preset, MEMORY_BYTES)) for preset in PRESETS_RUN]
 
 
-@pytest.mark.parametrize("name", ["tiny", "pynq-z2"])
-def test_random_layers_take_both_ways(name: str) -> None:
+@pytest.mark.parametrize("preset", PRESETS_RUN, ids=lambda preset: preset.name)
+def test_random_layers_take_both_ways(preset: Preset) -> None:
     """Enough of them have their kernel rows folded, and enough do not."""
     layers = [draw_small_layer(np.random.default_rng(seed)) for seed in range(FEW)]
-    folded = sum(tile_layer(layer, PRESETS[name].array).folded for layer in layers)
+    folded = sum(tile_layer(layer, preset.array).folded for layer in layers)
     assert FEW // 10 <= folded <= FEW - FEW // 10
 
 

@@ -148,6 +148,11 @@ class Preset:
 # 16-bit DDR3-1050 is 2.1 GB/s, of which about 70 % can be used: 9.8 bytes per cycle of 150 MHz.
 _PYNQ_Z2_MEMORY = MemoryModel(bytes_per_cycle=9.8, read_latency=32)
 
+# 64-bit DDR4-2400 is 19.2 GB/s (AMD DS987, Kria K26), of which about 70 % can be used: 53.8 bytes
+# per cycle of 250 MHz, more than the 32 that the two ports can read and the 16 that one can write.
+# The latencies are those of the PYNQ-Z2 in nanoseconds.
+_KV260_MEMORY = MemoryModel(bytes_per_cycle=53.8, read_latency=53, write_latency=27)
+
 PRESETS: dict[str, Preset] = {
     entry.name: entry
     for entry in (
@@ -157,6 +162,19 @@ PRESETS: dict[str, Preset] = {
             memory=_PYNQ_Z2_MEMORY,
             clock_hz=150_000_000,
             description="PYNQ-Z2 (xc7z020): 416 MAC per cycle, 208 KB weights, 128 KB lines",
+        ),
+        Preset(
+            name="kv260",
+            array=Array(
+                input_lanes=32,
+                output_lanes=32,
+                weight_words=512,
+                line_buffer_beats=16384,
+                beat_bytes=16,
+            ),
+            memory=_KV260_MEMORY,
+            clock_hz=250_000_000,
+            description="KV260 (xck26): 1024 MAC per cycle, 512 KB weights, 256 KB lines",
         ),
         Preset(
             name="tiny",
