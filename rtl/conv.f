@@ -18,6 +18,7 @@ conv_row_loader.sv
 conv_weight_loader.sv
 conv_row_positions.sv
 conv_word_positions.sv
+conv_output_gate.sv
 conv_sequencer.sv
 conv_line_buffer.sv
 conv_window.sv

@@ -66,7 +66,7 @@ module conv_core
   input logic gmem1_r_last_i
 );
 
-  localparam int unsigned Stages = 4;
+  localparam int unsigned Stages = 3;
 
   // Program: descriptors are fetched, checked, run and answered one after the other.
   logic fetch_req_valid, result_run_valid, result_data_valid;
@@ -84,7 +84,7 @@ module conv_core
   result_t result;
 
   // Read master 1 serves the program between layers, and the weights within.
-  logic req1_ready, data1_valid;
+  logic req1_ready, data1_valid, data1_last;
   beat_t data1;
   // So does the write master for result blocks and output.
   logic run_ready, data_ready;
@@ -211,7 +211,7 @@ module conv_core
   logic weight_req_valid;
   address_t weight_req_address;
   beats_t weight_req_beats;
-  logic read1_idle, read1_error, unused_data1_last;
+  logic read1_idle, read1_error, unused_weight_layer_ready;
 
   conv_read_master u_read_master1 (
     .clk_i,
@@ -225,7 +225,7 @@ module conv_core
     .req_beats_i(fetch_req_valid ? fetch_req_beats : weight_req_beats),
     .data_valid_o(data1_valid),
     .data_o(data1),
-    .data_last_o(unused_data1_last),
+    .data_last_o(data1_last),
     .axi_ar_valid_o(gmem1_ar_valid_o),
     .axi_ar_ready_i(gmem1_ar_ready_i),
     .axi_ar_addr_o(gmem1_ar_addr_o),
@@ -261,12 +261,16 @@ module conv_core
     .row_req_beats_o(row_req_beats),
     .row_data_valid_i(row_data_valid),
     .row_data_i(row_data),
+    .weight_layer_valid_i(layer_start),
+    .weight_layer_ready_o(unused_weight_layer_ready),
+    .weight_layer_i(layer),
     .weight_req_valid_o(weight_req_valid),
     .weight_req_ready_i(req1_ready),
     .weight_req_address_o(weight_req_address),
     .weight_req_beats_o(weight_req_beats),
     .weight_data_valid_i(data1_valid),
     .weight_data_i(data1),
+    .weight_data_last_i(data1_last),
     .run_valid_o(output_run_valid),
     .run_ready_i(run_ready),
     .run_address_o(output_run_address),

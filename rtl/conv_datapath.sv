@@ -4,7 +4,8 @@
 /// in which the bytes meet them, and nothing else.
 ///
 /// Between `start_i` and the last bit of `done_o` a layer runs; `layer_i` must stay. One array word
-/// per cycle, unless input rows, weights or room for results are missing.
+/// per cycle, unless input rows, weights or room for results are missing. The weights of a layer are
+/// asked for on `weight_layer_*`, before its start or with it, and for all layers in their order.
 module conv_datapath
   import conv_pkg::*;
 #(
@@ -13,7 +14,7 @@ module conv_datapath
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter bit UsePrimitive = 1'b0,
-  localparam int unsigned Stages = 4
+  localparam int unsigned Stages = 3
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -31,12 +32,16 @@ module conv_datapath
   input beat_t row_data_i,
 
   // Weights and parameters.
+  input logic weight_layer_valid_i,
+  output logic weight_layer_ready_o,
+  input layer_t weight_layer_i,
   output logic weight_req_valid_o,
   input logic weight_req_ready_i,
   output address_t weight_req_address_o,
   output beats_t weight_req_beats_o,
   input logic weight_data_valid_i,
   input beat_t weight_data_i,
+  input logic weight_data_last_i,  // last beat of a request
 
   // Output.
   output logic run_valid_o,
@@ -100,8 +105,7 @@ module conv_datapath
   logic [$clog2(MostColumns+1)-1:0] weight_wr_column;
   logic [$clog2(ParameterGroups)-1:0] weight_wr_group;
   beat_t weight_wr_data;
-  logic [31:0] groups_loaded;
-  logic group_free, parameter_free;
+  logic group_loaded, group_free, parameter_free;
 
   conv_weight_loader #(
     .InputLanes(InputLanes),
@@ -110,23 +114,25 @@ module conv_datapath
   ) u_weight_loader (
     .clk_i,
     .rst_ni,
-    .start_i,
-    .layer_i,
-    .done_o(done_o[1]),
+    .layer_valid_i(weight_layer_valid_i),
+    .layer_ready_o(weight_layer_ready_o),
+    .layer_i(weight_layer_i),
     .req_valid_o(weight_req_valid_o),
     .req_ready_i(weight_req_ready_i),
     .req_address_o(weight_req_address_o),
     .req_beats_o(weight_req_beats_o),
     .data_valid_i(weight_data_valid_i),
     .data_i(weight_data_i),
+    .data_last_i(weight_data_last_i),
     .wr_valid_o(weight_wr_valid),
     .wr_is_parameter_o(weight_wr_is_parameter),
     .wr_word_o(weight_wr_word),
     .wr_column_o(weight_wr_column),
     .wr_group_o(weight_wr_group),
     .wr_data_o(weight_wr_data),
-    .groups_loaded_o(groups_loaded),
+    .group_loaded_o(group_loaded),
     .group_free_i(group_free),
+    .free_words_i(layer_i.group_words[WordBits:0]),
     .parameter_free_i(parameter_free)
   );
 
@@ -148,10 +154,10 @@ module conv_datapath
     .rst_ni,
     .start_i,
     .layer_i,
-    .done_o(done_o[2]),
+    .done_o(done_o[1]),
     .rows_loaded_i(rows_loaded),
     .rows_free_o(rows_free),
-    .groups_loaded_i(groups_loaded),
+    .group_loaded_i(group_loaded),
     .group_free_o(group_free),
     .credit_i(result_pop),
     .op_valid_o(op_valid),
@@ -284,7 +290,7 @@ module conv_datapath
     .rst_ni,
     .start_i,
     .layer_i,
-    .done_o(done_o[3]),
+    .done_o(done_o[2]),
     .in_valid_i(out_valid),
     .in_ready_o(out_ready),
     .in_bytes_i(out_bytes),

@@ -19,7 +19,7 @@ module conv_program
   import conv_pkg::*;
   import conv_regs_pkg::*;
 #(
-  parameter int unsigned Stages = 4  // that report done
+  parameter int unsigned Stages = 3  // that report done
 ) (
   input logic clk_i,
   input logic rst_ni,

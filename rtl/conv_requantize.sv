@@ -2,10 +2,11 @@
 
 /// Accumulators to output elements, one slice of SliceLanes channels per cycle.
 ///
-/// Holds the biases and multipliers of as many groups as fit (a ring over the layer: group g is at
-/// g mod ParameterGroups) and walks along with the slices to find theirs. Slices follow each other
-/// through a pipeline without stall; one is taken in only when its place in the output FIFO is
-/// free. A slice is at the output 20 cycles after it was taken, an int32 slice after 4.
+/// Holds the biases and multipliers of as many groups as fit (a ring over all layers since the
+/// reset: group g is at g mod ParameterGroups) and walks along with the slices to find theirs.
+/// Slices follow each other through a pipeline without stall; one is taken in only when its place in
+/// the output FIFO is free. A slice is at the output 20 cycles after it was taken, an int32 slice
+/// after 4.
 ///
 /// A group may be written while others are in use; `parameter_free_o` pulses when the last pixel of
 /// a pass has used a group, whose place may then be written again.
@@ -91,10 +92,6 @@ module conv_requantize
         else entry_d = pass_entry_q;
       end
     end
-    if (start_i) begin
-      entry_d = '0;
-      pass_entry_d = '0;
-    end
   end
 
   // A multiplier is read when it is needed; then its group is free.
@@ -165,10 +162,15 @@ module conv_requantize
     );
   end
 
+  // An int32 slice leaves early, and must not come out once more when the next layer has bytes.
+  localparam int unsigned SumStage = ReadLatency + SumLatency;
   logic [Latency-1:0] valid_d, valid_q;
   logic push;
-  assign valid_d = {valid_q[Latency-2:0], accept};
-  assign push = int32_q ? valid_q[ReadLatency+SumLatency-1] : valid_q[Latency-1];
+  always_comb begin
+    valid_d = {valid_q[Latency-2:0], accept};
+    if (int32_q) valid_d[SumStage] = 1'b0;
+  end
+  assign push = int32_q ? valid_q[SumStage-1] : valid_q[Latency-1];
   always_comb begin
     result = sums;
     if (!int32_q) result[SliceLanes/4-1:0] = bytes;
@@ -205,13 +207,15 @@ module conv_requantize
       valid_q <= '0;
       free_q <= '0;
       room_q <= $bits(room_q)'(OutputDepth);
+      entry_q <= '0;
+      pass_entry_q <= '0;
     end else begin
       valid_q <= valid_d;
       free_q <= free_d;
       room_q <= room_d;
+      entry_q <= entry_d;
+      pass_entry_q <= pass_entry_d;
     end
-    entry_q <= entry_d;
-    pass_entry_q <= pass_entry_d;
     acc_q <= acc_i;
     acc_q2 <= acc_q;
     format_q <= format_d;

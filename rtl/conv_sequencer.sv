@@ -10,8 +10,8 @@
 /// the array asks.
 ///
 /// Words leave on op_* five cycles after their issue; nothing can stall them there. From the start
-/// to `done_o`, exactly one of issue_o and stall_* is high in every cycle. `groups_loaded_i` and the
-/// row counts run over all passes of the layer.
+/// to `done_o`, exactly one of issue_o and stall_* is high in every cycle. The row counts run over
+/// all passes of a layer; the groups and their words run on from layer to layer, until a reset.
 module conv_sequencer
   import conv_pkg::*;
 #(
@@ -35,7 +35,7 @@ module conv_sequencer
 
   input row_t rows_loaded_i,
   output row_t rows_free_o,
-  input logic [31:0] groups_loaded_i,
+  input logic group_loaded_i,  // pulse
   output logic group_free_o,  // pulse: the words of one more group may be overwritten
   input logic credit_i,  // pulse: one slice left the result FIFO
 
@@ -58,10 +58,6 @@ module conv_sequencer
   // From op_* to the last read of the word in the weight buffer: way to the array, skew of the
   // slices, position in the cascade.
   localparam int unsigned FreeDelay = LineBufferLatency + 1 + NumSlices + 8;
-
-  if (ResultDepth < NumSlices) begin : gen_bad_depth
-    $fatal(1, "ResultDepth=%0d does not hold the %0d slices of one output", ResultDepth, NumSlices);
-  end
 
   // Output rows whose input is there; one is held here while it is worked on.
   typedef struct packed {
@@ -181,43 +177,24 @@ module conv_sequencer
     end
   end
 
-  // What an output waits for; each a flag that is up to date in every cycle.
-  logic take;
-  assign take = issue && output_first;
-
-  // Weights: only the first column of a pass can meet groups that are not loaded.
-  logic weights_needed, weights_ready_d, weights_ready_q, one_ahead, two_ahead;
-  logic [31:0] groups_begun_d, groups_begun_q;
-  assign weights_needed = row_q.pass_first && first_q.column;
-  assign one_ahead = groups_loaded_i != groups_begun_q;
-  assign two_ahead = one_ahead && groups_loaded_i != groups_begun_q + 32'd1;
-
-  always_comb begin
-    groups_begun_d = groups_begun_q;
-    weights_ready_d = one_ahead;
-    if (take && weights_needed) begin
-      groups_begun_d = groups_begun_q + 32'd1;
-      weights_ready_d = two_ahead;
-    end
-    if (start_i) begin
-      groups_begun_d = '0;
-      weights_ready_d = 1'b0;
-    end
-  end
-
-  // Room for results beyond those of one output: negative if an output must wait.
-  localparam int unsigned RoomBits = $clog2(ResultDepth + 1) + 1;
-  typedef logic signed [RoomBits-1:0] room_t;
-  room_t room_d, room_q;
-  assign room_d = room_q + room_t'({1'b0, credit_i}) - (take ? room_t'(NumSlices) : '0);
-
-  // A one for every cycle that the results of the last output still need.
-  logic [NumSlices-1:0] pace_d, pace_q;
-  assign pace_d = take ? {NumSlices{1'b1}} >> 1 : pace_q >> 1;
-
   logic weights_ready, output_ready;
-  assign weights_ready = !weights_needed || weights_ready_q;
-  assign output_ready = !room_q[RoomBits-1] && !pace_q[0];
+
+  conv_output_gate #(
+    .NumSlices(NumSlices),
+    .MaxGroups(WeightWords / NumSlices),
+    .ResultDepth(ResultDepth)
+  ) u_output_gate (
+    .clk_i,
+    .rst_ni,
+    .take_i(issue && output_first),
+    // Only the first column of a pass can meet groups that are not loaded.
+    .weights_needed_i(row_q.pass_first && first_q.column),
+    .group_loaded_i,
+    .credit_i,
+    .weights_ready_o(weights_ready),
+    .output_ready_o(output_ready)
+  );
+
   assign issue = row_valid_q && (!output_first || (weights_ready && output_ready));
 
   logic busy_d, busy_q;
@@ -232,21 +209,15 @@ module conv_sequencer
     if (!rst_ni) begin
       busy_q <= 1'b0;
       row_valid_q <= 1'b0;
-      room_q <= room_t'(ResultDepth - NumSlices);
-      pace_q <= '0;
     end else begin
       busy_q <= busy_d;
       row_valid_q <= row_valid_d;
-      room_q <= room_d;
-      pace_q <= pace_d;
     end
   end
 
   always_ff @(posedge clk_i) begin
     row_q <= row_d;
     first_q <= first_d;
-    groups_begun_q <= groups_begun_d;
-    weights_ready_q <= weights_ready_d;
   end
 
   // What travels with a word.
@@ -275,7 +246,6 @@ module conv_sequencer
     .clk_i,
     .rst_ni,
     .layer_i,
-    .start_i,
     .issue_i(issue),
     .word_first_i(first_q.word),
     .segment_first_i(first_q.segment),

@@ -5,7 +5,8 @@
 ///
 /// A pipeline with a stage per loop, outermost first: each keeps the position of its loop, and
 /// begins anew from the stage before when that loop begins. So a stage is one addition, and a word
-/// can be issued in every cycle; it leaves five cycles later. `tag_i` travels with it.
+/// can be issued in every cycle; it leaves five cycles later. `tag_i` travels with it. The weight
+/// words of a layer follow those of the layer before in the ring; reset goes to its start.
 module conv_word_positions
   import conv_pkg::*;
 #(
@@ -24,7 +25,6 @@ module conv_word_positions
   // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
   // verilator lint_on UNUSEDSIGNAL
-  input logic start_i,
 
   // A word, which loops are at their first iteration with it, and its output row.
   input logic issue_i,
@@ -112,11 +112,11 @@ module conv_word_positions
         row_q2 <= kernel_row_first_q ? row_q
                                      : row_q2 + row_t'({2'b0, layer_i.dilation_height});
       end
-      // All pixels of a pass use the same words; the next pass follows them in the ring.
+      // All pixels of a pass use the same words; the next pass or layer follows them in the ring.
       word_q2 <= pixel_new_q && !pass_new_q ? pass_word_q2 : word_next;
       if (pixel_new_q && pass_new_q) pass_word_q2 <= word_next;
     end
-    if (start_i) word_q2 <= WordBits'(WeightWords - 1);
+    if (!rst_ni) word_q2 <= WordBits'(WeightWords - 1);
   end
 
   // Stage 3: segment.

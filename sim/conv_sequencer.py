@@ -4,6 +4,7 @@
 The stages around it are played with their real room: input rows and weight groups arrive only when
 what the sequencer has freed makes place for them, and results come back as credits. So a run that
 ends shows that the layer cannot deadlock; every word is checked to find its row and its weights.
+Layers follow each other as in a program: groups of the next layer arrive during the present one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, engine_array, parameters, seeded, stalls, start
+from bench import engine_array, parameters, seeded, stalls, start
 from layer import pack_layer
 from layer_model import LayerModel, Word, draw, edge_layers
 
@@ -42,16 +44,33 @@ class Result:
     cycles: int = 0  # from the first word to the last
 
 
+@dataclass
+class Ring:
+    """The weight ring since the reset, as the next layer finds it."""
+
+    first_word: int = 0  # of the layer
+    groups_loaded: int = 0  # of the layer, ahead of its start
+
+
 class Surroundings:
     """Loaders, result FIFO and checks; one step per cycle."""
 
     def __init__(
-        self, dut: Any, layer: LayerModel, stall: tuple[Iterator[bool], ...], burst: int
+        self,
+        dut: Any,
+        layer: LayerModel,
+        following: LayerModel | None,
+        ring: Ring,
+        stall: tuple[Iterator[bool], ...],
+        burst: int,
     ) -> None:
         self._dut, self._layer, self._words = dut, layer, layer.words()
+        self._following, self._first_word = following, ring.first_word
         self._burst = burst  # input rows that can arrive in one cycle
         self._stall_rows, self._stall_groups, self._stall_credit = stall
-        self._rows_loaded = self._rows_free = self._groups_loaded = self._groups_freed = 0
+        self._rows_loaded = self._rows_free = self._groups_freed = 0
+        self._groups_loaded = ring.groups_loaded
+        self._early = 0  # groups of the following layer that were loaded
         self._rows_free_next: int | None = None
         self._group_frees = 0  # of the words seen
         self._results: deque[int] = deque()  # cycles in which slices reach the FIFO
@@ -63,26 +82,37 @@ class Surroundings:
 
     def drive(self) -> None:
         """Inputs of this cycle."""
-        dut, layer, array = self._dut, self._layer, self._layer.array
+        dut, layer = self._dut, self._layer
         room = self._rows_free + layer.row_slots - self._rows_loaded
         room = min(room, layer.rows_to_load - self._rows_loaded)
         if room > 0 and not next(self._stall_rows):
             self._rows_loaded += min(room, self._burst)
-        held = self._groups_loaded - self._groups_freed
-        if (
-            self._groups_loaded < layer.groups
-            and (held + 1) * layer.group_words <= array.weight_words
-            and not next(self._stall_groups)
-        ):
+        group_loaded = self._group_fits() and not next(self._stall_groups)
+        if group_loaded and self._groups_loaded < layer.groups:
             self._groups_loaded += 1
+        elif group_loaded:
+            self._early += 1
         ready = bool(self._results) and self._results[0] <= self._cycle
         credit = ready and not next(self._stall_credit)
         if credit:
             self._results.popleft()
             self._taken -= 1
         dut.rows_loaded_i.value = self._rows_loaded % (1 << 18)
-        dut.groups_loaded_i.value = self._groups_loaded
+        dut.group_loaded_i.value = int(group_loaded)
         dut.credit_i.value = int(credit)
+
+    def _group_fits(self) -> bool:
+        """Is there another group, of this layer or the following one, and room for it?"""
+        layer, array = self._layer, self._layer.array
+        held = self._groups_loaded - self._groups_freed
+        words = held * layer.group_words
+        if self._groups_loaded < layer.groups:
+            words += layer.group_words
+        elif self._following is not None and self._early < self._following.groups:
+            words += (self._early + 1) * self._following.group_words
+        else:
+            return False
+        return words <= array.weight_words and held + self._early < array.parameter_groups
 
     def check(self) -> None:
         """Outputs of this cycle."""
@@ -108,7 +138,8 @@ class Surroundings:
             loaded = self._rows_loaded
             assert self._rows_free <= word.row < loaded or (layer.resident and word.row < loaded)
         assert dut.op_offset_o.value == word.offset % (1 << 24), word
-        assert dut.op_weight_word_o.value == word.weight_word, word
+        weight_word = (self._first_word + word.weight_word) % layer.array.weight_words
+        assert dut.op_weight_word_o.value == weight_word, word
         assert dut.op_first_o.value == word.first, word
         assert dut.op_last_o.value == word.last, word
         assert self._groups_freed <= word.group < self._groups_loaded, word
@@ -127,14 +158,22 @@ class Surroundings:
         self.result.words += 1
         self.result.cycles = self._cycle - self._first_cycle + 1
 
-    def check_end(self) -> None:
-        """After the last word and some time: nothing is missing."""
+    def check_end(self) -> Ring:
+        """After the last word and some time: nothing is missing. What the next layer finds."""
         assert next(self._words, None) is None, "words are missing"
         assert self._groups_freed == self._layer.groups
         assert self._rows_free >= 0
         if not self._layer.resident:
             assert self._rows_free == self._layer.rows_to_load
         assert not self._results
+        end = self._first_word + self._layer.groups * self._layer.group_words
+        return Ring(end % self._layer.array.weight_words, self._early)
+
+
+async def begin(dut: Any) -> Ring:
+    """Clock and reset."""
+    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, group_loaded_i=0, credit_i=0)
+    return Ring()
 
 
 async def run(
@@ -142,14 +181,16 @@ async def run(
     layer: LayerModel,
     rng: np.random.Generator,
     stall: tuple[float, float, float],
+    ring: Ring,
+    *,
+    following: LayerModel | None = None,
     burst: int = 1,
-) -> Result:
+) -> tuple[Result, Ring]:
     """Run one layer; fails on any difference, and if it does not end."""
-    around = Surroundings(
-        dut, layer, tuple(stalls(rng, probability) for probability in stall), burst
-    )
+    probabilities = tuple(stalls(rng, probability) for probability in stall)
+    around = Surroundings(dut, layer, following, ring, probabilities, burst)
     dut.layer_i.value = pack_layer(**layer.fields)
-    dut.rows_loaded_i.value = dut.groups_loaded_i.value = dut.credit_i.value = 0
+    dut.rows_loaded_i.value = dut.group_loaded_i.value = dut.credit_i.value = 0
     dut.start_i.value = 1
     await ReadOnly()
     assert not dut.op_valid_o.value
@@ -174,9 +215,8 @@ async def run(
         quiet = quiet + 1 if done and not around._results and not progress else 0
         assert done or waiting < 2000 + 60 * (layer.outputs * layer.group_words + 99), "hangs"
         await RisingEdge(dut.clk_i)
-    around.check_end()
     assert counts["issue_o"] == around.result.words
-    return around.result
+    return around.result, around.check_end()
 
 
 STALLS = [(0.0, 0.0, 0.0), (0.9, 0.0, 0.0), (0.0, 0.95, 0.0), (0.0, 0.0, 0.8), (0.7, 0.7, 0.5)]
@@ -185,29 +225,34 @@ STALLS = [(0.0, 0.0, 0.0), (0.9, 0.0, 0.0), (0.0, 0.95, 0.0), (0.0, 0.0, 0.8), (
 @cocotb.test()
 @cocotb.parametrize(stall=STALLS)
 async def random_layers(dut: Any, stall: tuple[float, float, float]) -> None:
-    """Order and values of all words, room of all buffers, one layer after the other."""
+    """Order and values of all words, room of all buffers, many layers in a run."""
     rng = seeded(f"random_layers {stall}")
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, groups_loaded_i=0, credit_i=0)
-    for layer in [draw(rng, ARRAY, 1200) for _ in range(10)]:
+    ring = await begin(dut)
+    layers: list[LayerModel | None] = [draw(rng, ARRAY, 1200) for _ in range(10)]
+    early = 0
+    for layer, following in pairwise([*layers, None]):
+        assert layer is not None
         dut._log.debug("%s", layer)
-        await run(dut, layer, rng, stall)
+        _, ring = await run(dut, layer, rng, stall, ring, following=following)
+        early += ring.groups_loaded
+    assert early > 0, "no group came ahead of its layer"
 
 
 @cocotb.test()
 async def corners(dut: Any) -> None:
     """Loops of one iteration, resident input, skipped rows, outputs in the padding."""
     rng = seeded("corners")
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, groups_loaded_i=0, credit_i=0)
+    ring = await begin(dut)
     for layer in edge_layers(ARRAY):
         for stall in STALLS:
-            await run(dut, layer, rng, stall)
+            _, ring = await run(dut, layer, rng, stall, ring)
 
 
 @cocotb.test()
 async def counts_wrap(dut: Any) -> None:
     """More rows over all passes than a row count holds."""
     rng = seeded("counts_wrap")
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, groups_loaded_i=0, credit_i=0)
+    ring = await begin(dut)
     layer = LayerModel(
         array=ARRAY,
         input_height=2999,
@@ -218,7 +263,7 @@ async def counts_wrap(dut: Any) -> None:
     if layer.resident:
         layer = replace(layer, row_slots=500)
     assert layer.rows_to_load > 1 << 18
-    await run(dut, layer, rng, (0.0, 0.0, 0.0), burst=layer.row_slots)
+    await run(dut, layer, rng, (0.0, 0.0, 0.0), ring, burst=layer.row_slots)
 
 
 @cocotb.test()
@@ -228,7 +273,7 @@ async def no_bubbles(dut: Any) -> None:
     An output takes NumSlices cycles even if it has fewer words.
     """
     rng = seeded("no_bubbles")
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, groups_loaded_i=0, credit_i=0)
+    ring = await begin(dut)
     streamed = LayerModel(
         array=ARRAY,
         input_height=24,
@@ -251,7 +296,7 @@ async def no_bubbles(dut: Any) -> None:
         if layer.legal and ample(layer):
             layers.append(layer)
     for layer in layers:
-        result = await run(dut, layer, rng, (0.0, 0.0, 0.0))
+        result, ring = await run(dut, layer, rng, (0.0, 0.0, 0.0), ring)
         assert result.words == layer.outputs * layer.group_words
         paced = max(layer.group_words, SLICES)
         assert result.cycles == (layer.outputs - 1) * paced + layer.group_words, layer
@@ -269,18 +314,19 @@ def ample(layer: LayerModel) -> bool:
 async def reset(dut: Any) -> None:
     """A reset in the middle of a layer leaves nothing behind."""
     rng = seeded("reset")
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, groups_loaded_i=0, credit_i=0)
+    await begin(dut)
     layer = replace(edge_layers(ARRAY)[2], output_channels=3 * ARRAY.output_lanes)
     for delay in rng.integers(5, 60, 10):
         dut.layer_i.value = pack_layer(**layer.fields)
         dut.rows_loaded_i.value = layer.rows_to_load
-        dut.groups_loaded_i.value = layer.groups
         dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
-        await cycles(dut, int(delay))
+        for cycle in range(int(delay)):
+            dut.group_loaded_i.value = int(cycle < layer.groups)
+            await RisingEdge(dut.clk_i)
         dut.rst_ni.value = 0
-        dut.rows_loaded_i.value = dut.groups_loaded_i.value = 0
+        dut.rows_loaded_i.value = dut.group_loaded_i.value = 0
         await RisingEdge(dut.clk_i)
         dut.rst_ni.value = 1
         for _ in range(30):
@@ -290,4 +336,4 @@ async def reset(dut: Any) -> None:
             assert dut.rows_free_o.value == 0
             assert not any(getattr(dut, name).value for name in COUNTERS)
             await RisingEdge(dut.clk_i)
-        await run(dut, layer, rng, (0.0, 0.0, 0.0))
+        await run(dut, layer, rng, (0.0, 0.0, 0.0), Ring())
