@@ -23,7 +23,7 @@ from lineconv.zoo.train_digits import conv, loss_gradients, max_pool
 
 SMALL: dict[str, dict[str, int]] = {
     "lenet": {},
-    "vgg16": {"input_size": 32, "classes": 20},
+    "vgg16": {"input_size": 32, "classes": 20, "hidden": 256},
     "squeezenet1_1": {"input_size": 64, "classes": 20},
     "resnet18": {"input_size": 64, "classes": 20},
     "resnet50": {"input_size": 64, "classes": 20},

@@ -14,6 +14,10 @@ from lineconv.extras import require
 
 __all__ = ["ModelInput", "check_float_model", "check_shapes", "first_line", "inputs", "load_model"]
 
+INTEGER_OPERATORS = frozenset({
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+    *("ConvInteger", "MatMulInteger", "QGemm"),
+})  # fmt: skip
 LARGEST_MODEL = 2**31 - 1  # bytes of one protobuf message
 
 
@@ -69,19 +73,28 @@ def inputs(model: Any) -> tuple[ModelInput, ...]:
 
 
 def check_float_model(model: Any) -> None:
-    """Refuse a model that is quantised already, or too large for one message.
+    """Require a float32 model that is not quantised yet and fits one message.
 
     Raises:
-        InvalidInputError: it is; the message names the node.
+        InvalidInputError: it is something else; the message names the node or constant.
     """
+    onnx = require("onnx", "onnx")
     for node in model.graph.node:
-        integer = node.op_type in ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
-        integer |= node.op_type in ("QGemm", "ConvInteger", "MatMulInteger")
-        if integer or node.op_type.startswith("QLinear"):
+        if node.op_type.startswith("QLinear") or node.op_type in INTEGER_OPERATORS:
             raise InvalidInputError(
                 f"the model is quantised already: node {node.name or node.output[0]!r} is "
-                f"{node.op_type}; a float model is needed"
+                f"{node.op_type}; a float32 model is needed"
             )
+    for constant in model.graph.initializer:
+        if constant.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16):
+            raise InvalidInputError(
+                f"constant {constant.name!r} has 16 bits; a float32 model is needed"
+            )
+        if constant.data_type == onnx.TensorProto.FLOAT:
+            values = onnx.numpy_helper.to_array(constant)
+            if not np.isfinite(values).all():
+                wrong = values[~np.isfinite(values)][0]
+                raise InvalidInputError(f"constant {constant.name!r} holds {wrong}, must be finite")
     if model.ByteSize() > LARGEST_MODEL:
         raise InvalidInputError(
             f"the model has {model.ByteSize():,} bytes, at most {LARGEST_MODEL:,} are allowed"

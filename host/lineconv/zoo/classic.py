@@ -25,8 +25,11 @@ def lenet(input_size: int = 8, classes: int = 10, seed: int = 0) -> Any:
     return net.model([net.linear(x, classes, gain=1, name="fc2")])
 
 
-def vgg16(input_size: int = 224, classes: int = 1000, seed: int = 0) -> Any:
-    """VGG-16 (Simonyan and Zisserman 2015, configuration D); names of the Caffe model."""
+def vgg16(input_size: int = 224, classes: int = 1000, hidden: int = 4096, seed: int = 0) -> Any:
+    """VGG-16 (Simonyan and Zisserman 2015, configuration D); names of the Caffe model.
+
+    `hidden`: width of the fully connected layers, which have most of the weights.
+    """
     net = Builder("vgg16", (1, 3, input_size, input_size), seed)
     x = net.input
     for stage, (channels, layers) in enumerate(
@@ -37,7 +40,7 @@ def vgg16(input_size: int = 224, classes: int = 1000, seed: int = 0) -> Any:
         x = net.max_pool(x, 2, stride=2)
     x = net.flatten(x)
     for name in ("fc6", "fc7"):
-        x = net.relu(net.linear(x, 4096, name=name))
+        x = net.relu(net.linear(x, hidden, name=name))
     return net.model([net.linear(x, classes, gain=1, name="fc8")])
 
 
