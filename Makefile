@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # cocotb benches of one module: make sim MODULE=conv_fifo WAVES=1
 MODULE ?= conv_axi
+# Array to synthesise: make resources PRESET=kv260
+PRESET ?= pynq-z2
 
 .PHONY: help setup demo test test-slow lint format regs sim hls bench resources clean
 
@@ -49,8 +51,8 @@ hls: $(STAMP) ## HLS core: C simulation, synthesis, co-simulation, IP (needs Vit
 bench: $(STAMP) ## cycles and utilisation of networks and layers on the virtual board (simulated)
 	@$(BIN)/lineconv bench --device sim:pynq-z2
 
-resources: $(STAMP) ## LUT, FF, DSP, BRAM per module by yosys
-	@$(BIN)/python rtl/resources.py
+resources: $(STAMP) ## LUT, FF, DSP, BRAM, URAM per module by yosys: PRESET=kv260
+	@$(BIN)/python rtl/resources.py --preset $(PRESET)
 
 clean: ## remove build products (not .venv)
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,10 @@ module conv_axi
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter int unsigned IdWidth = 1,
-  parameter bit UsePrimitive = 1'b0  // DSP48E1 instances instead of inferred multipliers
+  // Instances instead of inferred multipliers: "DSP48E1", "DSP48E2" or "none".
+  parameter string DspPrimitive = "none",
+  // RAM of the input rows and of the parameters: "block" or "ultra". Weights are in block RAM.
+  parameter string RamStyle = "block"
 ) (
   input logic ap_clk,
   input logic ap_rst_n,
@@ -176,7 +179,8 @@ module conv_axi
     .OutputLanes(OutputLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
-    .UsePrimitive(UsePrimitive)
+    .DspPrimitive(DspPrimitive),
+    .RamStyle(RamStyle)
   ) u_core (
     .clk_i(ap_clk),
     .rst_ni(ap_rst_n),

@@ -12,7 +12,8 @@ module conv_core
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
-  parameter bit UsePrimitive = 1'b0
+  parameter string DspPrimitive = "none",
+  parameter string RamStyle = "block"
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -248,7 +249,8 @@ module conv_core
     .OutputLanes(OutputLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
-    .UsePrimitive(UsePrimitive)
+    .DspPrimitive(DspPrimitive),
+    .RamStyle(RamStyle)
   ) u_datapath (
     .clk_i,
     .rst_ni(layer_rst_n),

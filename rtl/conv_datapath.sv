@@ -13,7 +13,8 @@ module conv_datapath
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
-  parameter bit UsePrimitive = 1'b0,
+  parameter string DspPrimitive = "none",
+  parameter string RamStyle = "block",
   localparam int unsigned Stages = 3
 ) (
   input logic clk_i,
@@ -177,7 +178,8 @@ module conv_datapath
 
   conv_line_buffer #(
     .InputLanes(InputLanes),
-    .LineBufferBeats(LineBufferBeats)
+    .LineBufferBeats(LineBufferBeats),
+    .RamStyle(RamStyle)
   ) u_line_buffer (
     .clk_i,
     .wr_valid_i(line_wr_valid),
@@ -219,7 +221,7 @@ module conv_datapath
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
     .WeightWords(WeightWords),
-    .UsePrimitive(UsePrimitive)
+    .DspPrimitive(DspPrimitive)
   ) u_mac_array (
     .clk_i,
     .rst_ni,
@@ -263,7 +265,8 @@ module conv_datapath
 
   conv_requantize #(
     .OutputLanes(OutputLanes),
-    .WeightWords(WeightWords)
+    .WeightWords(WeightWords),
+    .RamStyle(RamStyle)
   ) u_requantize (
     .clk_i,
     .rst_ni,

@@ -11,6 +11,7 @@ module conv_line_buffer
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned LineBufferBeats = 16384,
+  parameter string RamStyle = "block",  // of synthesis: "block" or "ultra"
   localparam int unsigned BeatAddressBits = $clog2(LineBufferBeats),
   localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes)
 ) (
@@ -34,6 +35,9 @@ module conv_line_buffer
     $fatal(1, "LineBufferBeats=%0d is no power of two of at least %0d", LineBufferBeats,
            2 * NumBanks);
   end
+  if (RamStyle != "block" && RamStyle != "ultra") begin : gen_bad_ram_style
+    $fatal(1, "RamStyle=%s is not block or ultra", RamStyle);
+  end
 
   typedef logic [SelectBits-1:0] select_t;
   typedef logic [DepthBits-1:0] depth_t;
@@ -48,7 +52,7 @@ module conv_line_buffer
   beat_t bank_data[NumBanks];
 
   for (genvar b = 0; b < NumBanks; b++) begin : gen_bank
-    (* ram_style = "block" *) beat_t memory[BankDepth];
+    (* ram_style = RamStyle *) beat_t memory[BankDepth];
     depth_t address_q;
     beat_t data_q, data_q2;
     assign bank_data[b] = data_q2;

@@ -22,7 +22,7 @@ module conv_mac_array
   parameter  int unsigned InputLanes   = 26,
   parameter  int unsigned OutputLanes  = 16,
   parameter  int unsigned WeightWords  = 512,
-  parameter  bit          UsePrimitive = 1'b0,
+  parameter  string       DspPrimitive = "none",
   localparam int unsigned NumSlices    = OutputLanes / SliceLanes,
   localparam int unsigned WordBits     = $clog2(WeightWords),
   localparam int unsigned ColumnBits   = $clog2(NumSlices * InputLanes + 1)
@@ -146,7 +146,7 @@ module conv_mac_array
       .WeightWords(WeightWords),
       .ColumnBits(ColumnBits),
       .FirstColumn(s * InputLanes),
-      .UsePrimitive(UsePrimitive)
+      .DspPrimitive(DspPrimitive)
     ) u_slice (
       .clk_i,
       .rst_ni,

@@ -19,7 +19,7 @@
 /// One word per cycle. There is no enable: an idle word has x = 0, which adds exactly 0.
 module conv_mac_pair #(
   parameter  int unsigned InputLanes   = 26,
-  parameter  bit          UsePrimitive = 1'b0,
+  parameter  string       DspPrimitive = "none",
   localparam int unsigned NumChains    = (InputLanes + 3) / 4,
   localparam int unsigned ChainLength  = (InputLanes + NumChains - 1) / NumChains
 ) (
@@ -83,7 +83,7 @@ module conv_mac_pair #(
         conv_dsp48 #(
           .Head(Head),
           .Tail(k == ChainLength - 1),
-          .UsePrimitive(UsePrimitive)
+          .DspPrimitive(DspPrimitive)
         ) u_dsp (
           .clk_i,
           .a_i({weights_i[Element][15:8], 9'b0, weights_i[Element][7:0]}),

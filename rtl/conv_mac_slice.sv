@@ -17,7 +17,7 @@ module conv_mac_slice
   parameter  int unsigned WeightWords  = 512,
   parameter  int unsigned ColumnBits   = 6,
   parameter  int unsigned FirstColumn  = 0,
-  parameter  bit          UsePrimitive = 1'b0,
+  parameter  string       DspPrimitive = "none",
   localparam int unsigned WordBits     = $clog2(WeightWords),
   localparam int unsigned NumChains    = (InputLanes + 3) / 4,
   localparam int unsigned ChainLength  = (InputLanes + NumChains - 1) / NumChains
@@ -112,7 +112,7 @@ module conv_mac_slice
 
     conv_mac_pair #(
       .InputLanes(InputLanes),
-      .UsePrimitive(UsePrimitive)
+      .DspPrimitive(DspPrimitive)
     ) u_pair (
       .clk_i,
       .x_i(x_o),

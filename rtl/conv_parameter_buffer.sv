@@ -8,6 +8,7 @@ module conv_parameter_buffer
   import conv_pkg::*;
 #(
   parameter int unsigned Entries = 512,
+  parameter string RamStyle = "block",  // of synthesis: "block" or "ultra"
   localparam int unsigned EntryBits = $clog2(Entries)
 ) (
   input logic clk_i,
@@ -26,6 +27,9 @@ module conv_parameter_buffer
   if (Entries < 2) begin : gen_bad_entries
     $fatal(1, "Entries must be at least 2");
   end
+  if (RamStyle != "block" && RamStyle != "ultra") begin : gen_bad_ram_style
+    $fatal(1, "RamStyle=%s is not block or ultra", RamStyle);
+  end
 
   typedef logic [BeatParameters-1:0][31:0] words_t;  // of the lanes of one beat
 
@@ -38,9 +42,9 @@ module conv_parameter_buffer
   end
 
   for (genvar b = 0; b < SliceParameterBeats; b++) begin : gen_beat
-    (* ram_style = "block" *)
+    (* ram_style = RamStyle *)
     words_t biases[Entries];
-    (* ram_style = "block" *)
+    (* ram_style = RamStyle *)
     words_t multipliers[Entries];
     words_t biases_q, biases_q2, multipliers_q, multipliers_q2;
     logic write;

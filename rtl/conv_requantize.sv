@@ -15,6 +15,7 @@ module conv_requantize
 #(
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned WeightWords = 512,
+  parameter string RamStyle = "block",
   localparam int unsigned NumSlices = OutputLanes / SliceLanes,
   localparam int unsigned ParameterGroups = WeightWords / NumSlices,
   localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats  // of a group
@@ -115,7 +116,8 @@ module conv_requantize
                                32'(param_wr_beat_i) / SliceParameterBeats);
 
   conv_parameter_buffer #(
-    .Entries(Entries)
+    .Entries(Entries),
+    .RamStyle(RamStyle)
   ) u_parameters (
     .clk_i,
     .wr_valid_i(param_wr_valid_i),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LUT, FF, DSP and BRAM of the engine by yosys, per module, beside what the chip has.
+"""LUT, FF, DSP, BRAM and URAM of the engine by yosys, per module, beside what the chip has.
 
-Usage: python rtl/resources.py [--preset pynq-z2] [--top conv_axi] [--json FILE]
+Usage: python rtl/resources.py [--preset pynq-z2 | kv260 | tiny] [--top conv_axi] [--json FILE]
 
-Yosys maps to 7-series primitives but does no placement: numbers are for comparison, not a timing
-statement. LUT counts LUT1..LUT6 and four per distributed RAM cell; BRAM counts RAMB36 (RAMB18 as
-a half). The hierarchy is kept, so that every module can be told from the others.
+Yosys maps to the primitives of the preset's chip but does no placement: numbers are for
+comparison, not a timing statement. LUT counts LUT1..LUT6 and those of distributed RAM; BRAM counts
+RAMB36 (RAMB18 as a half), URAM counts URAM288. The hierarchy is kept, so that every module can be
+told from the others.
 """
 
 from __future__ import annotations
@@ -18,15 +19,32 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 RTL = Path(__file__).resolve().parent
 sys.path.insert(0, str(RTL.parent / "host"))
 
-from lineconv.presets import PRESETS  # noqa: E402
+from lineconv.presets import PRESETS, Array  # noqa: E402
+from lineconv.virtual_board.build import rtl_files  # noqa: E402
 
-CHIPS = {"xc7z020": {"LUT": 53200, "FF": 106400, "DSP": 220, "BRAM": 140.0}}
-KINDS = ("LUT", "FF", "DSP", "BRAM")
+KINDS = ("LUT", "FF", "DSP", "BRAM", "URAM")
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What synth_xilinx and the RTL are told, and how much there is of each kind."""
+
+    name: str
+    options: str
+    dsp_primitive: str
+    ram_style: str
+    capacity: tuple[int, ...]  # in the order of KINDS
+
+
+ZYNQ = Chip("xc7z020", "-family xc7", "DSP48E1", "block", (53_200, 106_400, 220, 140, 0))
+KRIA = Chip("xck26", "-family xcup -uram", "DSP48E2", "ultra", (117_120, 234_240, 1_248, 144, 64))
+CHIPS = {"pynq-z2": ZYNQ, "kv260": KRIA, "tiny": ZYNQ}
 
 
 def cost(cell: str) -> tuple[str, float] | None:
@@ -34,6 +52,8 @@ def cost(cell: str) -> tuple[str, float] | None:
     if re.fullmatch(r"LUT[1-6]", cell):
         return "LUT", 1
     if cell.startswith("RAM") and not cell.startswith("RAMB"):
+        if cell in ("RAM32M16", "RAM64M8"):
+            return "LUT", 8
         return "LUT", 4 if cell.startswith(("RAM32M", "RAM64M")) else 2
     if cell.startswith("SRL"):
         return "LUT", 1
@@ -43,14 +63,17 @@ def cost(cell: str) -> tuple[str, float] | None:
         return "DSP", 1
     if cell.startswith("RAMB"):
         return "BRAM", 0.5 if cell.startswith("RAMB18") else 1
+    if cell == "URAM288":
+        return "URAM", 1
     return None
 
 
-def synthesise(top: str, parameters: dict[str, int]) -> dict[str, dict[str, int]]:
+def synthesise(top: str, array: Array, chip: Chip) -> dict[str, dict[str, int]]:
     """Cells of every module after synth_xilinx: {module: {cell type: count}}."""
-    files = (RTL / "conv.f").read_text().split()
-    overrides = " ".join(f"-G {name}={value}" for name, value in parameters.items())
-    design = f"--top {top} {overrides} {' '.join(files)}"
+    files = (str(file.relative_to(RTL)) for file in rtl_files(RTL, array.beat_bytes))
+    overrides = [f"-G {name}={value}" for name, value in array.rtl_parameters.items()]
+    overrides += [f'-G DspPrimitive="{chip.dsp_primitive}"', f'-G RamStyle="{chip.ram_style}"']
+    design = f"--top {top} {' '.join(overrides)} {' '.join(files)}"
     with tempfile.TemporaryDirectory(dir=RTL) as scratch:
         report = Path(scratch) / "stat.json"
         script = "; ".join(
@@ -58,7 +81,7 @@ def synthesise(top: str, parameters: dict[str, int]) -> dict[str, dict[str, int]
                 "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v",
                 f"read_slang -j 1 --keep-hierarchy --no-implicit-memories {design}",
                 "chformal -remove",
-                f"synth_xilinx -family xc7 -noiopad -noclkbuf -nosrl -top {top}",
+                f"synth_xilinx {chip.options} -noiopad -noclkbuf -nosrl -top {top}",
                 f"tee -o {report.relative_to(RTL)} stat -json",
             ]
         )
@@ -105,12 +128,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--preset", default="pynq-z2", choices=sorted(PRESETS))
     parser.add_argument("--top", default="conv_axi")
-    parser.add_argument("--chip", default="xc7z020", choices=sorted(CHIPS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    array = PRESETS[options.preset].array
+    chip = CHIPS[options.preset]
     print(f"{options.top}, preset {options.preset}; yosys takes several minutes ...", flush=True)
-    cells = synthesise(options.top, {**array.rtl_parameters, "UsePrimitive": 1})
+    cells = synthesise(options.top, PRESETS[options.preset].array, chip)
     top = next(name for name in cells if name.split("$")[0] == options.top)
     rows: dict[str, dict[str, float]] = {}
     # Yosys makes a module of every instance: name$path.
@@ -123,10 +145,12 @@ def main() -> None:
     print(f"{'module':<24}" + "".join(f"{kind:>9}" for kind in ("count", *KINDS)))
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["LUT"]):
         print(f"{name:<24}" + "".join(f"{value:>9g}" for value in row.values()))
-    chip = CHIPS[options.chip]
-    print(f"{options.chip:<33}" + "".join(f"{chip[kind]:>9g}" for kind in KINDS))
-    share = [rows[options.top][kind] / chip[kind] for kind in KINDS]
-    print(f"{'used':<33}" + "".join(f"{part:>9.0%}" for part in share))
+    print(f"{chip.name:<33}" + "".join(f"{amount:>9}" for amount in chip.capacity))
+    share = [
+        f"{rows[options.top][kind] / amount:.0%}" if amount else "-"
+        for kind, amount in zip(KINDS, chip.capacity, strict=True)
+    ]
+    print(f"{'used':<33}" + "".join(f"{part:>9}" for part in share))
     if options.json:
         options.json.write_text(json.dumps({"top": options.top, "modules": rows}, indent=2))
 
