@@ -8,10 +8,14 @@ conv_multiply_add.sv
 conv_group_count.sv
 conv_check_steps.sv
 conv_check.sv
+conv_fetch.sv
+conv_run.sv
 conv_counters.sv
+conv_report.sv
 conv_program.sv
 conv_burst_split.sv
 conv_read_master.sv
+conv_read_share.sv
 conv_loop.sv
 conv_ring_add.sv
 conv_row_loader.sv

@@ -3,7 +3,7 @@
 /// The engine without bus names: memory ports, program, datapath.
 ///
 /// Memory port 0 reads input rows and writes everything, port 1 reads programs and weights.
-/// `start_i` begins a run while `idle_o`; see conv_program for how runs end.
+/// `start_i` begins a run while `idle_o`; see conv_run for how layers follow each other and runs end.
 module conv_core
   import conv_pkg::*;
   import conv_regs_pkg::*;
@@ -69,28 +69,31 @@ module conv_core
 
   localparam int unsigned Stages = 3;
 
-  // Program: descriptors are fetched, checked, run and answered one after the other.
-  logic fetch_req_valid, result_run_valid, result_data_valid;
-  address_t fetch_req_address, result_run_address;
-  beats_t fetch_req_beats, result_run_beats;
+  // Program.
+  logic fetch_req_valid, fetch_req_ready, fetch_data_valid;
+  address_t fetch_req_address;
+  beats_t fetch_req_beats;
+  logic result_busy, result_run_valid, result_data_valid;
+  address_t result_run_address;
+  beats_t result_run_beats;
   beat_t result_data;
-  logic abort, masters_idle, read_error, write_error, progress;
-  logic check_start, check_done;
-  descriptor_t descriptor;
-  logic [63:0] window_base, window_last;
-  error_e check_error;
-  logic layer_rst_n, layer_start;
+  logic abort, read_error, write_error;
+  logic stages_rst_n, weight_layer_valid, weight_layer_ready, layer_start;
+  layer_t weight_layer, layer;
   logic [Stages-1:0] layer_done;
-  logic count_clear, count_run;
-  result_t result;
-
-  // Read master 1 serves the program between layers, and the weights within.
-  logic req1_ready, data1_valid, data1_last;
+  logic issue, stall_input, stall_weights, stall_output;
   beat_t data1;
-  // So does the write master for result blocks and output.
+  logic data1_last;
+  logic read0_idle, read1_idle, write_idle, read0_error, read1_error;
   logic run_ready, data_ready;
+  logic output_run_valid, output_data_valid, output_run_ready, output_data_ready, write_beat;
+  assign read_error = read0_error || read1_error;
 
   conv_program #(
+    .InputLanes(InputLanes),
+    .OutputLanes(OutputLanes),
+    .WeightWords(WeightWords),
+    .LineBufferBeats(LineBufferBeats),
     .Stages(Stages)
   ) u_program (
     .clk_i,
@@ -108,11 +111,13 @@ module conv_core
     .completed_o,
     .cycles_o,
     .fetch_req_valid_o(fetch_req_valid),
-    .fetch_req_ready_i(req1_ready),
+    .fetch_req_ready_i(fetch_req_ready),
     .fetch_req_address_o(fetch_req_address),
     .fetch_req_beats_o(fetch_req_beats),
-    .fetch_data_valid_i(data1_valid),
+    .fetch_data_valid_i(fetch_data_valid),
     .fetch_data_i(data1),
+    .fetch_data_last_i(data1_last),
+    .result_busy_o(result_busy),
     .result_run_valid_o(result_run_valid),
     .result_run_ready_i(run_ready),
     .result_run_address_o(result_run_address),
@@ -121,61 +126,24 @@ module conv_core
     .result_data_ready_i(data_ready),
     .result_data_o(result_data),
     .abort_o(abort),
-    .idle_i(masters_idle),
+    .idle_i(read0_idle && read1_idle && write_idle),
+    .write_idle_i(write_idle),
     .read_error_i(read_error),
     .write_error_i(write_error),
-    .progress_i(progress),
-    .check_start_o(check_start),
-    .descriptor_o(descriptor),
-    .window_base_o(window_base),
-    .window_last_o(window_last),
-    .check_done_i(check_done),
-    .check_error_i(check_error),
-    .layer_rst_no(layer_rst_n),
+    .stages_rst_no(stages_rst_n),
+    .weight_layer_valid_o(weight_layer_valid),
+    .weight_layer_ready_i(weight_layer_ready),
+    .weight_layer_o(weight_layer),
+    .layer_o(layer),
     .layer_start_o(layer_start),
     .layer_done_i(layer_done),
-    .count_clear_o(count_clear),
-    .count_run_o(count_run),
-    .result_i(result)
-  );
-
-  layer_t layer;
-
-  conv_check #(
-    .InputLanes(InputLanes),
-    .OutputLanes(OutputLanes),
-    .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats)
-  ) u_check (
-    .clk_i,
-    .rst_ni,
-    .start_i(check_start),
-    .descriptor_i(descriptor),
-    .window_base_i(window_base),
-    .window_last_i(window_last),
-    .done_o(check_done),
-    .error_o(check_error),
-    .layer_o(layer)
-  );
-
-  logic issue, stall_input, stall_weights, stall_output;
-  logic read_beat0, read_beat1, write_beat;
-  assign read_beat0 = gmem0_r_valid_i && gmem0_r_ready_o;
-  assign read_beat1 = gmem1_r_valid_i && gmem1_r_ready_o;
-  assign progress = issue || read_beat0 || read_beat1 || write_beat;
-
-  conv_counters u_counters (
-    .clk_i,
-    .clear_i(count_clear),
-    .run_i(count_run),
-    .status_i(status_o),
     .issue_i(issue),
     .stall_input_i(stall_input),
     .stall_weights_i(stall_weights),
     .stall_output_i(stall_output),
-    .read_beat_i({read_beat1, read_beat0}),
-    .write_beat_i(write_beat),
-    .result_o(result)
+    .read_beat_i({gmem1_r_valid_i && gmem1_r_ready_o, gmem0_r_valid_i && gmem0_r_ready_o}),
+    .output_beat_i(output_data_valid && output_data_ready),
+    .write_beat_i(write_beat)
   );
 
   // Memory in.
@@ -183,7 +151,7 @@ module conv_core
   address_t row_req_address;
   beats_t row_req_beats;
   beat_t row_data;
-  logic read0_idle, read0_error, unused_row_data_last;
+  logic unused_row_data_last;
 
   conv_read_master u_read_master0 (
     .clk_i,
@@ -209,10 +177,30 @@ module conv_core
     .axi_r_last_i(gmem0_r_last_i)
   );
 
-  logic weight_req_valid;
+  // Descriptors before weights: they are short, and the next weights wait for them.
+  logic weight_req_valid, weight_req_ready, weight_data_valid;
   address_t weight_req_address;
   beats_t weight_req_beats;
-  logic read1_idle, read1_error, unused_weight_layer_ready;
+  logic req1_valid, req1_ready, data1_valid;
+  address_t req1_address;
+  beats_t req1_beats;
+
+  conv_read_share u_read_share (
+    .clk_i,
+    .rst_ni,
+    .abort_i(abort),
+    .req_valid_i({weight_req_valid, fetch_req_valid}),
+    .req_ready_o({weight_req_ready, fetch_req_ready}),
+    .req_address_i({weight_req_address, fetch_req_address}),
+    .req_beats_i({weight_req_beats, fetch_req_beats}),
+    .data_valid_o({weight_data_valid, fetch_data_valid}),
+    .req_valid_o(req1_valid),
+    .req_ready_i(req1_ready),
+    .req_address_o(req1_address),
+    .req_beats_o(req1_beats),
+    .data_valid_i(data1_valid),
+    .data_last_i(data1_last)
+  );
 
   conv_read_master u_read_master1 (
     .clk_i,
@@ -220,10 +208,10 @@ module conv_core
     .abort_i(abort),
     .error_o(read1_error),
     .idle_o(read1_idle),
-    .req_valid_i(fetch_req_valid || weight_req_valid),
+    .req_valid_i(req1_valid),
     .req_ready_o(req1_ready),
-    .req_address_i(fetch_req_valid ? fetch_req_address : weight_req_address),
-    .req_beats_i(fetch_req_valid ? fetch_req_beats : weight_req_beats),
+    .req_address_i(req1_address),
+    .req_beats_i(req1_beats),
     .data_valid_o(data1_valid),
     .data_o(data1),
     .data_last_o(data1_last),
@@ -238,7 +226,6 @@ module conv_core
     .axi_r_last_i(gmem1_r_last_i)
   );
 
-  logic output_run_valid, output_data_valid;
   address_t output_run_address;
   beats_t output_run_beats;
   beat_t output_data;
@@ -253,7 +240,7 @@ module conv_core
     .RamStyle(RamStyle)
   ) u_datapath (
     .clk_i,
-    .rst_ni(layer_rst_n),
+    .rst_ni(stages_rst_n),
     .layer_i(layer),
     .start_i(layer_start),
     .done_o(layer_done),
@@ -263,22 +250,22 @@ module conv_core
     .row_req_beats_o(row_req_beats),
     .row_data_valid_i(row_data_valid),
     .row_data_i(row_data),
-    .weight_layer_valid_i(layer_start),
-    .weight_layer_ready_o(unused_weight_layer_ready),
-    .weight_layer_i(layer),
+    .weight_layer_valid_i(weight_layer_valid),
+    .weight_layer_ready_o(weight_layer_ready),
+    .weight_layer_i(weight_layer),
     .weight_req_valid_o(weight_req_valid),
-    .weight_req_ready_i(req1_ready),
+    .weight_req_ready_i(weight_req_ready),
     .weight_req_address_o(weight_req_address),
     .weight_req_beats_o(weight_req_beats),
-    .weight_data_valid_i(data1_valid),
+    .weight_data_valid_i(weight_data_valid),
     .weight_data_i(data1),
     .weight_data_last_i(data1_last),
     .run_valid_o(output_run_valid),
-    .run_ready_i(run_ready),
+    .run_ready_i(output_run_ready),
     .run_address_o(output_run_address),
     .run_beats_o(output_run_beats),
     .data_valid_o(output_data_valid),
-    .data_ready_i(data_ready),
+    .data_ready_i(output_data_ready),
     .data_o(output_data),
     .strobe_o(output_strobe),
     .issue_o(issue),
@@ -287,8 +274,9 @@ module conv_core
     .stall_output_o(stall_output)
   );
 
-  // Memory out.
-  logic write_idle;
+  // Memory out. A result block is handed over as a whole, while the next layer has no output yet.
+  assign output_run_ready = run_ready && !result_busy;
+  assign output_data_ready = data_ready && !result_busy;
 
   conv_write_master u_write_master (
     .clk_i,
@@ -297,14 +285,14 @@ module conv_core
     .error_o(write_error),
     .idle_o(write_idle),
     .beat_o(write_beat),
-    .run_valid_i(result_run_valid || output_run_valid),
+    .run_valid_i(result_busy ? result_run_valid : output_run_valid),
     .run_ready_o(run_ready),
-    .run_address_i(result_run_valid ? result_run_address : output_run_address),
-    .run_beats_i(result_run_valid ? result_run_beats : output_run_beats),
-    .data_valid_i(result_data_valid || output_data_valid),
+    .run_address_i(result_busy ? result_run_address : output_run_address),
+    .run_beats_i(result_busy ? result_run_beats : output_run_beats),
+    .data_valid_i(result_busy ? result_data_valid : output_data_valid),
     .data_ready_o(data_ready),
-    .data_i(result_data_valid ? result_data : output_data),
-    .strobe_i(result_data_valid ? '1 : output_strobe),
+    .data_i(result_busy ? result_data : output_data),
+    .strobe_i(result_busy ? '1 : output_strobe),
     .axi_aw_valid_o(gmem0_aw_valid_o),
     .axi_aw_ready_i(gmem0_aw_ready_i),
     .axi_aw_addr_o(gmem0_aw_addr_o),
@@ -318,8 +306,5 @@ module conv_core
     .axi_b_ready_o(gmem0_b_ready_o),
     .axi_b_resp_i(gmem0_b_resp_i)
   );
-
-  assign masters_idle = read0_idle && read1_idle && write_idle;
-  assign read_error = read0_error || read1_error;
 
 endmodule

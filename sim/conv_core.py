@@ -50,14 +50,14 @@ class Runner:
             ReadMemory(Port(dut, prefix), self.memory, rng, behaviour, OUTSTANDING)
         WriteMemory(Port(dut, "gmem0_"), self.memory, rng, behaviour, OUTSTANDING)
 
-    def program(self, count: int) -> tuple[list[Any], np.ndarray[Any, Any]]:
+    def program(
+        self, count: int, max_mac_cycles: int = 600
+    ) -> tuple[list[Any], np.ndarray[Any, Any]]:
         """Descriptors of random layers, placed, and the memory as it must be after them."""
         expected = self.memory.copy()
-        address, descriptors = count * DESCRIPTOR_BYTES, []
-        for _ in range(count):
-            layer = work.draw(self._rng, ARRAY, 600)
-            descriptor, address = layer.place(self.memory, 0, address, expected)
-            descriptors.append(descriptor)
+        works = work.draw_chain(self._rng, ARRAY, count, max_mac_cycles)
+        address = count * DESCRIPTOR_BYTES
+        descriptors, _ = work.place_chain(works, self.memory, 0, address, expected)
         return descriptors, expected
 
     async def run(self, descriptors: list[Any]) -> Error:
@@ -82,16 +82,22 @@ async def begin(dut: Any, name: str, stall: float) -> Runner:
 
 
 @cocotb.test()
-@cocotb.parametrize(stall=[0.0, 0.4])
-async def random_programs(dut: Any, stall: float) -> None:
-    runner = await begin(dut, f"random_programs {stall}", stall)
-    for count in (1, 3, 4):
-        descriptors, expected = runner.program(count)
+@cocotb.parametrize(stall=[0.0, 0.4, 0.8])
+async def chained_layers(dut: Any, stall: float) -> None:
+    """Layers that read what the one before wrote, few long ones and many short ones."""
+    runner = await begin(dut, f"chained_layers {stall}", stall)
+    for count, max_mac_cycles in ((1, 600), (4, 600), (6, 600), (30, 20)):
+        descriptors, expected = runner.program(count, max_mac_cycles)
         assert await runner.run(descriptors) is Error.OK
         assert int(dut.completed_o.value) == count
         data = slice(count * DESCRIPTOR_BYTES, None)  # results are written into the descriptors
         wrong = np.flatnonzero(runner.memory[data] != expected[data])
         assert not wrong.size, f"{wrong.size} bytes differ, the first {wrong[0]} bytes in"
+        blocks = runner.memory[: count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
+        assert not blocks["status"].any()
+        # Every cycle counts for one descriptor, but for the end of the last block.
+        rest = int(dut.cycles_o.value) - int(blocks["cycles"].sum())
+        assert 0 < rest < 60 + (200 if stall else 0), rest
 
 
 @cocotb.test()

@@ -2,12 +2,13 @@
 """Random work for benches of the whole engine: layers, their place in memory, what must come out.
 
 Layers use all freedom of a descriptor, also what the compiler never writes: any byte address,
-pixel strides with gaps, outputs smaller than possible.
+pixel strides with gaps, outputs smaller than possible. A layer may read what an earlier one wrote.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,8 @@ class Geometry:
 class Work:
     """One layer with its operands; `place` puts it into memory.
 
-    `x` holds what the engine computes with; in memory lies uint8 if `unsigned` is set.
+    `x` holds what the engine computes with; in memory lies uint8 if `unsigned` is set. With
+    `source`, it is what that layer writes.
     """
 
     layer: ConvLayer
@@ -57,6 +59,7 @@ class Work:
     bias: npt.NDArray[np.int32] = field(repr=False)
     scale: npt.NDArray[np.float32] = field(repr=False)
     unsigned: bool
+    source: Work | None = field(default=None, repr=False)
 
     @property
     def element(self) -> np.dtype[Any]:
@@ -108,10 +111,23 @@ class Work:
             beats += int((-(-((pixels + start) % beat_bytes + size) // beat_bytes)).sum())
         return g.out_rows * beats
 
-    def place(self, memory: Memory, base: int, address: int, expected: Memory) -> tuple[Any, int]:
+    @cached_property
+    def output_bytes(self) -> npt.NDArray[np.uint8]:
+        """The result in memory, (1, bytes of a pixel, rows, columns)."""
+        g, layer = self.geometry, self.layer
+        scale = None if layer.output is OutputType.INT32 else self.scale
+        result = conv2d(self.x, self.w, self.bias, scale, layer)[0].astype(self.element)
+        result = result[:, : g.out_rows, : g.out_columns]
+        by_byte = np.ascontiguousarray(result.transpose(1, 2, 0)).view(np.uint8)
+        return by_byte.reshape(g.out_rows, g.out_columns, -1).transpose(2, 0, 1)[np.newaxis]
+
+    def place(
+        self, memory: Memory, base: int, address: int, expected: Memory, source_address: int = 0
+    ) -> tuple[Any, int]:
         """Write operands at `address` (an index is an address minus `base`) into `memory`.
 
         The result goes to `expected`, a copy of the memory as it must be after the run.
+        `source_address` is the output address of the source, if there is one.
 
         Returns:
             the descriptor and the first address behind everything.
@@ -128,24 +144,21 @@ class Work:
         input_address = weights_address + row_stride(weights.size, beat_bytes) + g.input_align
         input_end = input_address + (layer.in_height - 1) * g.input_row_stride + self.row_bytes
         output_address = row_stride(input_end, beat_bytes) + g.output_align
+        if self.source is not None:
+            input_address = source_address
         end = output_address + g.out_rows * g.output_row_stride + self.pixel_bytes
 
         pixels = self.x.view(np.uint8) ^ np.uint8(0x80 if self.unsigned else 0)
         for target in (memory, expected):
             target[weights_address - base :][: weights.size] = weights
-            _pixels(
-                target[input_address - base :], g.input_row_stride, g.input_pixel_stride, pixels
-            )
-        scale = None if layer.output is OutputType.INT32 else self.scale
-        result = conv2d(self.x, self.w, self.bias, scale, layer)[0].astype(self.element)
-        result = result[:, : g.out_rows, : g.out_columns]
-        _, height, width = result.shape
-        by_byte = np.ascontiguousarray(result.transpose(1, 2, 0)).view(np.uint8)
+            if self.source is None:
+                where = target[input_address - base :]
+                _pixels(where, g.input_row_stride, g.input_pixel_stride, pixels)
         _pixels(
             expected[output_address - base :],
             g.output_row_stride,
             g.output_pixel_stride,
-            by_byte.reshape(height, width, -1).transpose(2, 0, 1)[np.newaxis],
+            self.output_bytes,
         )
         return self._descriptor(input_address, weights_address, output_address), end
 
@@ -209,18 +222,48 @@ def _pixels(
 def draw(rng: np.random.Generator, array: Array, max_mac_cycles: int) -> Work:
     """A random layer that fits the array and takes at most that many words."""
     while True:
-        layer = _draw_layer(rng, array)
-        if layer is None:
-            continue
-        geometry = _draw_geometry(rng, layer, array)
-        if geometry is None:
-            continue
-        work = _draw_operands(rng, layer, geometry, array)
-        if work.mac_cycles <= max_mac_cycles:
+        work = _try(rng, array, max_mac_cycles, None)
+        if work is not None:
             return work
 
 
-def _draw_layer(rng: np.random.Generator, array: Array) -> ConvLayer | None:
+def draw_chain(
+    rng: np.random.Generator, array: Array, count: int, max_mac_cycles: int
+) -> list[Work]:
+    """Random layers; most read the bytes that the one before writes, if a layer that does fits."""
+    chain: list[Work] = []
+    for _ in range(count):
+        tries = 100 if chain and rng.random() < 0.9 else 0
+        follower = (_try(rng, array, max_mac_cycles, chain[-1]) for _ in range(tries))
+        found = next((work for work in follower if work is not None), None)
+        chain.append(found or draw(rng, array, max_mac_cycles))
+    return chain
+
+
+def place_chain(
+    works: list[Work], memory: Memory, base: int, address: int, expected: Memory
+) -> tuple[list[Any], int]:
+    """Place layers one behind the other: their descriptors, and the first address behind all."""
+    descriptors: list[Any] = []
+    for work in works:
+        source = int(descriptors[-1]["output_address"]) if work.source is not None else 0
+        descriptor, address = work.place(memory, base, address, expected, source)
+        descriptors.append(descriptor)
+    return descriptors, address
+
+
+def _try(
+    rng: np.random.Generator, array: Array, max_mac_cycles: int, source: Work | None
+) -> Work | None:
+    layer = _draw_layer(rng, array, source)
+    geometry = None if layer is None else _draw_geometry(rng, layer, array, source)
+    if layer is None or geometry is None:
+        return None
+    work = _draw_operands(rng, layer, geometry, array, source)
+    return work if work.mac_cycles <= max_mac_cycles else None
+
+
+def _draw_layer(rng: np.random.Generator, array: Array, source: Work | None) -> ConvLayer | None:
     def size(high: int) -> int:  # every order of magnitude is as likely
         return int((high + 1) ** rng.random())
 
@@ -232,10 +275,14 @@ def _draw_layer(rng: np.random.Generator, array: Array) -> ConvLayer | None:
     low, high = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255)}.get(output, (0, 0))
     clamp = np.sort(rng.integers(low, high + 1, 2))
     in_size = [size(20) + max(span[i] - sum(padding[i]) - 1, 0) for i in range(2)]
+    in_channels = size(4 * array.input_lanes)
+    if source is not None:
+        in_size = [source.geometry.out_rows, source.geometry.out_columns]
+        in_channels = source.pixel_bytes
     if any(in_size[i] + sum(padding[i]) < span[i] for i in range(2)):
         return None
     return ConvLayer(
-        in_channels=size(4 * array.input_lanes),
+        in_channels=in_channels,
         out_channels=size(5 * array.output_lanes),
         in_height=in_size[0],
         in_width=in_size[1],
@@ -252,7 +299,9 @@ def _draw_layer(rng: np.random.Generator, array: Array) -> ConvLayer | None:
     )
 
 
-def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> Geometry | None:
+def _draw_geometry(
+    rng: np.random.Generator, layer: ConvLayer, array: Array, source: Work | None
+) -> Geometry | None:
     def gap(high: int) -> int:
         return int(rng.integers(1, high)) if rng.random() < 0.3 else 0
 
@@ -260,6 +309,10 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
     beat_bytes = array.beat_bytes
     element = ELEMENT_TYPES[layer.output].itemsize
     input_pixel_stride = layer.in_channels + gap(9)
+    input_align = int(rng.integers(beat_bytes))
+    if source is not None:
+        input_pixel_stride = source.geometry.output_pixel_stride
+        input_align = source.geometry.output_align
     flattened = kernel_width == 1 or (
         layer.dilation[1] == 1 and input_pixel_stride == layer.in_channels
     )
@@ -269,9 +322,11 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
     groups = ceil_div(layer.out_channels, array.output_lanes)
     fit = min(array.weight_words // group_words, array.parameter_groups)
 
-    input_align = int(rng.integers(beat_bytes))
     row_bytes = (layer.in_width - 1) * input_pixel_stride + layer.in_channels
     row_beats = ceil_div(input_align + row_bytes, beat_bytes)
+    input_row_stride = row_stride(row_bytes, beat_bytes) + beat_bytes * gap(4)
+    if source is not None:
+        input_row_stride = source.geometry.output_row_stride
     needed = max(layer.dilation[0] * (kernel_height - 1) + 1, layer.stride[0])
     slots = array.line_buffer_beats // row_beats
     if fit == 0 or slots < needed:
@@ -292,7 +347,7 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
         out_columns=out_columns,
         input_align=input_align,
         input_pixel_stride=input_pixel_stride,
-        input_row_stride=row_stride(row_bytes, beat_bytes) + beat_bytes * gap(4),
+        input_row_stride=input_row_stride,
         output_align=int(rng.integers(beat_bytes // element)) * element,
         output_pixel_stride=output_pixel_stride,
         output_row_stride=row_stride(out_columns * output_pixel_stride, beat_bytes)
@@ -301,7 +356,11 @@ def _draw_geometry(rng: np.random.Generator, layer: ConvLayer, array: Array) -> 
 
 
 def _draw_operands(
-    rng: np.random.Generator, layer: ConvLayer, geometry: Geometry, array: Array
+    rng: np.random.Generator,
+    layer: ConvLayer,
+    geometry: Geometry,
+    array: Array,
+    source: Work | None,
 ) -> Work:
     def int8(shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
         low, high = [(-128, 128), (-128, -127), (127, 128), (-3, 4)][
@@ -316,13 +375,18 @@ def _draw_operands(
     if rng.random() < 0.2:  # ties
         scale = np.float32(2.0) ** rng.integers(-12, 2, layer.out_channels).astype(np.float32)
     bias_bits = 31 if rng.random() < 0.1 else 12
+    unsigned = bool(rng.random() < 0.3)
+    x = int8(shape)
+    if source is not None:
+        x = (source.output_bytes ^ np.uint8(0x80 if unsigned else 0)).view(np.int8)
     return Work(
         layer=layer,
         geometry=geometry,
         array=array,
-        x=int8(shape),
+        x=x,
         w=int8(layer.weight_shape),
         bias=rng.integers(-(1 << bias_bits), 1 << bias_bits, layer.out_channels).astype(np.int32),
         scale=scale.astype(np.float32),
-        unsigned=bool(rng.random() < 0.3),
+        unsigned=unsigned,
+        source=source,
     )

@@ -183,7 +183,7 @@ REGISTERS = (
         84,
         'ro',
         0,
-        'Index of the descriptor that ended the run, when STATUS is not 0.',
+        'Index of the descriptor that ended the run, when STATUS is not 0; for errors of the bus that of the layer that ran.',
         (
         ),
     ),

@@ -23,10 +23,12 @@ class DescriptorRun:
 
     Attributes:
         macs: multiply-accumulates that the layer needed from it.
-        cycles: from the fetch of the descriptor to its last write response.
+        cycles: from the completion of the descriptor before, or the start of the run, to its own
+            completion, when its last write is acknowledged.
         mac_cycles: the array was fed.
         stall_input, stall_weights, stall_output: the array waited for this.
-        read_beats, write_beats: traffic on the memory ports, in beats of the array.
+        read_beats, write_beats: traffic on the memory ports in these cycles, in beats of the array.
+            Descriptor and weights of the next layer are read ahead, and count here.
     """
 
     macs: int
