@@ -18,6 +18,7 @@ from lineconv import golden, zoo
 from lineconv.errors import InvalidInputError
 from lineconv.layer import ConvLayer, OutputType
 from lineconv.onnx_model import inputs
+from lineconv.onnx_session import int8_session
 from lineconv.quantize import QuantizeReport, quantize
 from lineconv.zoo.digits import accuracy, split
 
@@ -182,6 +183,31 @@ def test_two_inputs_old_opset_and_a_node_that_stays_in_float() -> None:
     assert "float: Softsign last" in report.to_text()
 
 
+def test_clip_stays_where_a_concat_widens_its_range() -> None:
+    nodes = [
+        helper.make_node("Conv", ["a", "w"], ["wide"], "wide"),
+        helper.make_node("Conv", ["b", "w"], ["conv"], "conv"),
+        helper.make_node("Clip", ["conv"], ["narrow"], "narrow", min=0.0, max=1.0),
+        helper.make_node("Concat", ["wide", "narrow"], ["y"], "join", axis=1),
+    ]
+    model = small_model(nodes, "ab", opset=9)
+    rng = np.random.default_rng(1)
+    feeds = {n: rng.standard_normal((5, *SMALL_SHAPE[1:]), dtype=np.float32) for n in "ab"}
+    quantised_model, report = quantize(model, feeds)
+    assert report.nodes.quantized == ("wide", "conv", "narrow", "join")
+    assert report.nodes.fused == ()
+    narrow = onnxruntime_output(quantised_model, feeds)[:, 2:]
+    step = QdqModel(quantised_model).written("narrow").scale
+    assert -step < narrow.min() <= 0
+    assert 1 - step < narrow.max() < 1 + step
+
+
+def onnxruntime_output(model: Any, feeds: dict[str, Array]) -> Array:
+    first = {name: array[:1] for name, array in feeds.items()}
+    result: Array = int8_session(model).run(None, first)[0]
+    return result
+
+
 def broken(change: Any) -> Any:
     model = zoo.lenet()
     change(model.graph)
@@ -203,6 +229,14 @@ def set_batch(graph: Any) -> None:
     graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
 
 
+def without_input() -> Any:
+    """lenet of a constant image."""
+    model = zoo.lenet()
+    del model.graph.input[:]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(DATA["input"][:1], "input"))
+    return model
+
+
 DATA = {"input": np.ones((2, 1, 8, 8), np.float32)}
 LENET = zoo.lenet()
 
@@ -220,6 +254,7 @@ def spoiled(value: float) -> dict[str, Array]:
         (broken(set_weight(np.nan, np.float32)), DATA, "constant 'conv2.weight' holds nan"),
         (broken(set_weight(0, np.float16)), DATA, "constant 'conv2.weight' has 16 bits"),
         (broken(set_weight(3e38, np.float32)), spoiled(1e9), "tensor 'conv2' .* reaches .*inf"),
+        (without_input(), {}, "the model has no inputs, there is nothing to calibrate"),
         (LENET, {}, r"has the arrays \[\], the inputs of the model are \['input'\]"),
         (LENET, {"x": DATA["input"]}, r"has the arrays \['x'\]"),
         (LENET, {"input": np.ones((2, 8, 8), np.float32)}, r"must be \(samples, 1, 8, 8\)"),

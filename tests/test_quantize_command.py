@@ -172,6 +172,18 @@ def test_long_work_shows_progress(
     assert shown.endswith("done\n")
 
 
+def test_error_follows_progress_on_a_line_of_its_own(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lineconv.quantize.command.QUICK_SECONDS", -1.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    np.savez("data.npz", input=np.float32(3e38) * SAMPLES)
+    assert main(COMMAND.split()) == 2
+    last = capsys.readouterr().err.split("\r\x1b[K")[-1]
+    assert last.startswith("lineconv quantize: tensor 'conv1' of the float model reaches ")
+    assert not Path("out.onnx").exists()
+
+
 # --- pictures -----------------------------------------------------------------------------------
 
 

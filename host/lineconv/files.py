@@ -54,7 +54,7 @@ def open_image(path: Path) -> Any:
             return picture
     except FileNotFoundError:
         raise InvalidFileError(f"{path}: no such file") from None
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError):
         raise InvalidFileError(f"{path}: not an image that Pillow can read") from None
 
 

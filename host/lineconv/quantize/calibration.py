@@ -36,6 +36,8 @@ class Calibration:
         Raises:
             InvalidTensorError: names, shapes, element types, sample counts or values do not fit.
         """
+        if not inputs:
+            raise InvalidTensorError("the model has no inputs, there is nothing to calibrate")
         if set(arrays) != {spec.name for spec in inputs}:
             raise InvalidTensorError(
                 f"{source}: has the arrays {sorted(arrays)}, the inputs of the model are "
@@ -45,7 +47,7 @@ class Calibration:
         if len(set(runs.values())) > 1:
             raise InvalidTensorError(f"{source}: sample counts differ between inputs: {runs}")
         self._arrays = {spec.name: arrays[spec.name].reshape(-1, *spec.shape) for spec in inputs}
-        self._runs = next(iter(runs.values()), 0)
+        self._runs = runs[inputs[0].name]
 
     def __len__(self) -> int:
         """Number of runs."""

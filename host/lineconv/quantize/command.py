@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lineconv.errors import InvalidInputError
 from lineconv.files import require_writable, write_whole
 from lineconv.onnx_model import inputs, load_model
 from lineconv.quantize.calibration import load_calibration
@@ -61,7 +62,11 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         options.calibration, inputs(model), mean=options.mean, std=options.std
     )
     progress = _LateProgress(f"quantising {options.model.name}")
-    quantised, report = quantize(model, calibration, progress.update)
+    try:
+        quantised, report = quantize(model, calibration, progress.update)
+    except InvalidInputError:
+        progress.abandon()
+        raise
     progress.finish()
     write_whole(options.output, quantised.SerializeToString())
     if not options.json:
@@ -83,6 +88,10 @@ class _LateProgress:
             self._progress.start(self._title)
         if self._progress is not None:
             self._progress.update(f"{stage} {done}/{total}")
+
+    def abandon(self) -> None:
+        if self._progress is not None:
+            self._progress.abandon()
 
     def finish(self) -> None:
         if self._progress is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -206,10 +207,12 @@ def _counted(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep hints of ONNX Runtime's quantiser, which the settings here answer, off the screen."""
+    """Keep off the screen what ONNX Runtime's quantiser says about settings and about NaN."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
     finally:
         logging.disable(disabled)

@@ -33,6 +33,11 @@ class Progress:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
             self._shown = text
 
+    def abandon(self) -> None:
+        """Clear the line for an error message."""
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     def finish(self) -> None:
         """Say that it is done."""
         clear = "\r\x1b[K" if sys.stderr.isatty() else ""
