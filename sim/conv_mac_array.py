@@ -22,7 +22,7 @@ CONFIGURATIONS = [
     {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 8},
     {"InputLanes": 16, "OutputLanes": 8, "WeightWords": 32},
     {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512},
-    {"InputLanes": 32, "OutputLanes": 32, "WeightWords": 16, "BeatBytes": 16},
+    {"InputLanes": 7, "OutputLanes": 32, "WeightWords": 16, "BeatBytes": 16},
 ]
 PARAMETERS = parameters(CONFIGURATIONS)
 INPUTS, OUTPUTS = PARAMETERS["InputLanes"], PARAMETERS["OutputLanes"]

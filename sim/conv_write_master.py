@@ -26,11 +26,7 @@ from axi_memory import (
 )
 from bench import BEAT_BYTES, Source, cycles, parameters, seeded, stalls, start
 
-CONFIGURATIONS = [
-    {"MaxOutstanding": 8},
-    {"MaxOutstanding": 2},
-    {"MaxOutstanding": 8, "BeatBytes": 16},
-]
+CONFIGURATIONS = [{"MaxOutstanding": 8}, {"MaxOutstanding": 2, "BeatBytes": 16}]
 PARAMETERS = parameters(CONFIGURATIONS)
 OUTSTANDING = PARAMETERS["MaxOutstanding"]
 MEMORY_BYTES = 8 * BOUNDARY
