@@ -136,7 +136,7 @@ class ReadMemory:
 
 
 class WriteMemory:
-    """Takes AW and W into `memory`, answers on B."""
+    """Takes AW and W into `memory`, answers on B; what was written can be read from then on."""
 
     def __init__(
         self,
@@ -153,7 +153,8 @@ class WriteMemory:
         self._addresses: deque[Burst] = deque()  # accepted, data not complete
         self._data: list[tuple[int, int]] = []  # of the burst that is coming
         self._complete: deque[list[tuple[int, int]]] = deque()  # data of bursts without address
-        self._responses: deque[tuple[int, int]] = deque()  # due cycle, response
+        # Due cycle, response, and what it makes visible: address, data, strobe of each beat.
+        self._responses: deque[tuple[int, int, list[tuple[int, int, int]]]] = deque()
         self.in_flight = 0  # addresses without response
         self.bursts: list[Burst] = []
         self.beat_cycles: list[int] = []
@@ -179,7 +180,7 @@ class WriteMemory:
             answers = bool(self._responses) and self._responses[0][0] <= cycle
             answers = answers and not next(response_stall)
             dut.axi_b_valid_i.value = int(answers)
-            dut.axi_b_resp_i.value = self._responses.popleft()[1] if answers else SLVERR
+            dut.axi_b_resp_i.value = self._answer() if answers else SLVERR
             await ReadOnly()
             assert dut.axi_b_ready_o.value == 1
             self._take_address(self._aw.sample())
@@ -209,9 +210,15 @@ class WriteMemory:
 
     def _write(self, address: int, beats: int, data: list[tuple[int, int]], cycle: int) -> None:
         assert len(data) == beats, f"WLAST at beat {len(data)} of {beats}"
-        for beat, (value, strobe) in enumerate(data):
-            store(self._memory, address + beat * BEAT_BYTES, value, strobe)
-        self._responses.append((cycle + self._behaviour.latency, self._behaviour.response(address)))
+        stores = [(address + i * BEAT_BYTES, *item) for i, item in enumerate(data)]
+        due = cycle + self._behaviour.latency
+        self._responses.append((due, self._behaviour.response(address), stores))
+
+    def _answer(self) -> int:
+        _, response, stores = self._responses.popleft()
+        for address, value, strobe in stores:
+            store(self._memory, address, value, strobe)
+        return response
 
 
 async def wait_idle(dut: Any, limit: int = 100_000) -> None:
