@@ -34,7 +34,7 @@ __all__ = ["ConvJob", "Layout", "chain_obstacle"]
 _Weights: TypeAlias = tuple[range, range, range, range]  # channels in and out, kernel rows, columns
 _Result: TypeAlias = tuple[int, range]  # chunk, output channels
 
-_ALIGNMENT = 64  # of images and weight streams: whole bursts and cache lines
+_ALIGNMENT = 256  # of images and weight streams: whole bursts, and so cache lines, too
 
 
 class Layout:
