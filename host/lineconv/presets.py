@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from lineconv.errors import InvalidInputError
 
-__all__ = ["BEAT_BYTES", "PRESETS", "Array", "MemoryModel", "Preset", "preset"]
+__all__ = ["BEAT_BYTES", "PRESETS", "Array", "MemoryModel", "Preset", "memory_of", "preset"]
 
 BEAT_BYTES = (8, 16)  # widths of the memory path that can be built
 MAX_INPUT_LANES = 32
@@ -198,3 +198,9 @@ def preset(name: str) -> Preset:
     except KeyError:
         known = ", ".join(PRESETS)
         raise InvalidInputError(f"no preset {name!r}, there are: {known}") from None
+
+
+def memory_of(array: Array) -> MemoryModel:
+    """The memory behind an array, as far as it is known: that of its preset, else PYNQ-Z2's."""
+    known = (entry.memory for entry in PRESETS.values() if entry.array == array)
+    return next(known, _PYNQ_Z2_MEMORY)

@@ -24,11 +24,11 @@ from functools import lru_cache
 from itertools import pairwise, product
 from math import inf
 
-from lineconv.estimate import tile_cycles
+from lineconv.cycle_model import predict
 from lineconv.fold import fold_layer
 from lineconv.layer import ConvLayer, OutputType, Padding, Pair
 from lineconv.packing import ceil_div
-from lineconv.presets import Array
+from lineconv.presets import Array, MemoryModel, memory_of
 from lineconv.splitting import FIELD_MAX, Split, splits
 from lineconv.tile import Tile, common, row_walk
 
@@ -37,9 +37,11 @@ __all__ = ["NO_PADDING", "Tiling", "tile_layer"]
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
 # The folded image has kernel_height / stride_height times the bytes, which the host must write. A
-# gain below a tenth of the layer would be lost there, or not exist: the estimates of the folded
-# layers in docs/performance.md are up to 5 % off.
+# gain below a tenth of the layer would be lost there.
 _FOLDED_SHARE = 0.9
+
+# Cycles that may be given for less memory traffic: more groups per pass.
+_TRAFFIC_SHARE = 1.001
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Tiling:
         host_padding: zero points that the host puts around the image; horizontal if `folded`.
         chunks: 1 if the tiles write results, otherwise how many int32 partial sums add up to them.
         tiles: one per descriptor.
-        cycles: estimate for all tiles.
+        cycles: predicted for all tiles.
     """
 
     layer: ConvLayer
@@ -88,22 +90,31 @@ class Tiling:
 
 
 @lru_cache(maxsize=256)
-def tile_layer(layer: ConvLayer, array: Array, *, host_input: bool = True) -> Tiling:
+def tile_layer(
+    layer: ConvLayer,
+    array: Array,
+    memory: MemoryModel | None = None,
+    *,
+    host_input: bool = True,
+) -> Tiling:
     """The tiles of one image. Every layer has some on every array.
 
     Args:
+        memory: that the tiles are chosen for; None is what is known of the array's.
         host_input: the host writes the image, so that it can fold it.
     """
-    plain = _tile_padded(layer, array)
+    if memory is None:
+        memory = memory_of(array)
+    plain = _tile_padded(layer, array, memory)
     if not host_input or layer.kernel[0] == 1:
         return plain
-    folded = _tile_padded(fold_layer(layer), array)
+    folded = _tile_padded(fold_layer(layer), array, memory)
     return replace(folded, folded=True) if folded.cycles < _FOLDED_SHARE * plain.cycles else plain
 
 
-def _tile_padded(layer: ConvLayer, array: Array) -> Tiling:
+def _tile_padded(layer: ConvLayer, array: Array, memory: MemoryModel) -> Tiling:
     try:
-        return _tile(layer, NO_PADDING, array)
+        return _tile(layer, NO_PADDING, array, memory)
     except _NothingToRead:
         (top, bottom), (left, right) = layer.padding
         padded = replace(
@@ -112,16 +123,17 @@ def _tile_padded(layer: ConvLayer, array: Array) -> Tiling:
             in_width=left + layer.in_width + right,
             padding=NO_PADDING,
         )
-        return _tile(padded, layer.padding, array)
+        return _tile(padded, layer.padding, array, memory)
 
 
 class _NothingToRead(Exception):
     """A tile would see padding only, or more padding above than the engine inserts."""
 
 
-def _tile(layer: ConvLayer, host_padding: Padding, array: Array) -> Tiling:
+def _tile(layer: ConvLayer, host_padding: Padding, array: Array, memory: MemoryModel) -> Tiling:
     cuts = min(
-        (_Cuts(layer, split, array) for split in splits(layer, array)), key=_Cuts.layer_cycles
+        (_Cuts(layer, split, array, memory) for split in splits(layer, array)),
+        key=_Cuts.layer_cycles,
     )
     tiles = tuple(cuts.tiles())
     return Tiling(layer, False, host_padding, cuts.chunks, tiles, cuts.layer_cycles())
@@ -130,9 +142,10 @@ def _tile(layer: ConvLayer, host_padding: Padding, array: Array) -> Tiling:
 class _Cuts:
     """A layer cut by a split."""
 
-    def __init__(self, layer: ConvLayer, split: Split, array: Array) -> None:
+    def __init__(self, layer: ConvLayer, split: Split, array: Array, memory: MemoryModel) -> None:
         self._layer = layer
         self._array = array
+        self._memory = memory
         self._blocks = layer.groups // split.groups
         self._in_channels = _cut(layer.in_channels // self._blocks, split.channels)
         self._out_channels = _cut(layer.out_channels // self._blocks, FIELD_MAX)
@@ -144,7 +157,7 @@ class _Cuts:
         self.chunks = len(self._kernel_rows) * len(self._kernel_columns) * len(self._in_channels)
 
     def layer_cycles(self) -> float:
-        """Estimate from the first tile; infinite if that cannot run."""
+        """Predicted from the first tile; infinite if that cannot run."""
         try:
             tile = next(self.tiles())
         except _NothingToRead:
@@ -152,7 +165,7 @@ class _Cuts:
         layer = self._layer
         areas = len(self._out_rows) * len(self._out_columns)
         count = self._blocks * len(self._out_channels) * self.chunks * areas
-        cycles = count * tile_cycles(tile, self._array)
+        cycles = count * predict(tile, self._array, self._memory).cycles
         if self.chunks > 1:  # the host adds the partial sums
             cycles += self.chunks * layer.out_channels * layer.out_height * layer.out_width
         return cycles
@@ -226,10 +239,13 @@ class _Cuts:
         useful = max(len(in_rows), tile.span_rows, stride_height)
         slots = array.line_buffer_beats // tile.row_beats(array.beat_bytes)
         tile = replace(tile, row_slots=min(slots, useful))
+        sized = [replace(tile, groups_per_pass=size) for size in _pass_sizes(tile, array)]
+        costs = [predict(tile, array, self._memory) for tile in sized]
+        most = _TRAFFIC_SHARE * min(cost.cycles for cost in costs)
         return min(
-            (replace(tile, groups_per_pass=size) for size in _pass_sizes(tile, array)),
-            key=lambda tile: tile_cycles(tile, array),
-        )
+            (pair for pair in zip(costs, sized, strict=True) if pair[0].cycles <= most),
+            key=lambda pair: pair[0].read_beats + pair[0].write_beats,
+        )[1]
 
 
 def _pass_sizes(tile: Tile, array: Array) -> list[int]:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles, stalls and traffic of a tile, and what limits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from lineconv.cycle_model.pipeline import Pipeline, State, Wait
+from lineconv.cycle_model.work import Work, work
+from lineconv.presets import Array, MemoryModel
+from lineconv.regs import DESCRIPTOR_READ_BYTES, RESULT_BYTES
+from lineconv.tile import Tile
+
+__all__ = ["Bound", "Prediction", "predict"]
+
+# Cycles that the RTL takes, beside what it waits for memory:
+_CHECK = 148  # fetch and check of a descriptor, 130 to 175 with the numbers in it
+_DRAIN = 54  # from the last word to its results in memory
+_REPORT = 13  # from there to the end of a program, but for writing the result block
+
+_LONG_ROWS = 512  # so many rows are enough to tell the pace of a pass ...
+_SAMPLE_ROWS = 64  # ... by the last of them
+
+_COMPUTE_BOUND = 0.9  # share of the cycles in which the array is fed
+
+
+class Bound(Enum):
+    """What limits a tile."""
+
+    COMPUTE = "compute"
+    MEMORY_READ = "memory read"
+    MEMORY_WRITE = "memory write"
+    REQUANTISATION = "requantisation"
+    FILL = "fill"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the engine's counters will show for a program of one tile.
+
+    `cycles` is the sum of `mac_cycles` and the losses: `fill`, before the first word (descriptor,
+    first rows, first weights) and after the last one; `memory_read`, waits for rows and weights
+    between; `memory_write`, waits for room for results; `requantisation`, outputs of fewer words
+    than slices, which leave the array one per cycle.
+
+    Attributes:
+        cycles: from start to done.
+        mac_cycles: the array is fed.
+        stall_input, stall_weights, stall_output: the sequencer waits for this, from the start of
+            the layer on.
+        read_beats, write_beats: traffic, without the result block.
+    """
+
+    cycles: int
+    mac_cycles: int
+    stall_input: int
+    stall_weights: int
+    stall_output: int
+    read_beats: int
+    write_beats: int
+    fill: int
+    memory_read: int
+    memory_write: int
+    requantisation: int
+
+    @property
+    def bound(self) -> Bound:
+        """Compute if the array is fed in nine of ten cycles, else the largest loss."""
+        if self.mac_cycles >= _COMPUTE_BOUND * self.cycles:
+            return Bound.COMPUTE
+        losses = {
+            Bound.MEMORY_READ: self.memory_read,
+            Bound.MEMORY_WRITE: self.memory_write,
+            Bound.REQUANTISATION: self.requantisation,
+            Bound.FILL: self.fill,
+        }
+        return max(losses, key=lambda bound: losses[bound])
+
+
+def predict(tile: Tile, array: Array, memory: MemoryModel) -> Prediction:
+    """Predict a program of one tile. Random stalls of the memory are not modelled."""
+    return _predict(work(tile, array), array, memory)
+
+
+@lru_cache(maxsize=4096)
+def _predict(task: Work, array: Array, memory: MemoryModel) -> Prediction:
+    pipeline = Pipeline(task, array, memory)
+    _run(pipeline, task)
+
+    beat_cycles = max(1.0, array.beat_bytes / memory.bytes_per_cycle)
+    descriptor_beats = DESCRIPTOR_READ_BYTES // array.beat_bytes
+    result_beats = RESULT_BYTES // array.beat_bytes
+    before = _CHECK + memory.read_latency + descriptor_beats * beat_cycles
+    after = _DRAIN + memory.write_latency + pipeline.drain()
+    report = _REPORT + memory.write_latency + result_beats * beat_cycles
+
+    waits = pipeline.stalls
+    requantisation = task.pass_cycles - task.mac_cycles
+    fill = before + pipeline.begun + after + report
+    return Prediction(
+        cycles=round(before + pipeline.now + after + report),
+        mac_cycles=task.mac_cycles,
+        stall_input=round(waits[Wait.INPUT]),
+        stall_weights=round(waits[Wait.WEIGHTS]),
+        stall_output=round(waits[Wait.ROOM] + requantisation),
+        read_beats=descriptor_beats + task.rows * task.row_beats + task.groups * task.group_beats,
+        write_beats=task.write_beats,
+        fill=round(fill),
+        memory_read=round(waits[Wait.INPUT] + waits[Wait.WEIGHTS] - pipeline.begun),
+        memory_write=round(waits[Wait.ROOM]),
+        requantisation=round(requantisation),
+    )
+
+
+def _run(pipeline: Pipeline, task: Work) -> None:
+    """The whole layer. A pass that begins like the one before goes on like it, too."""
+    index = 0
+    previous: State | None = None
+    while index < task.passes:
+        # The last two load no full pass ahead.
+        index += _skip(pipeline, previous, task.passes - 2 - index)
+        previous = pipeline.state()
+        _run_pass(pipeline, task, index)
+        index += 1
+
+
+def _run_pass(pipeline: Pipeline, task: Work, index: int) -> None:
+    """A pass; the same for its rows, and for samples of rows that find no such rhythm."""
+    pipeline.begin_pass(task.output if index < task.passes - 1 else task.last_output)
+    steady = task.steady_rows
+    sample = pipeline.state()
+    previous: State | None = None
+    row = 0
+    while row < task.out_rows:
+        if row in steady:
+            row += _skip(pipeline, previous, steady.stop - row)
+            if row % _SAMPLE_ROWS == 0:
+                if row >= _LONG_ROWS:
+                    times = min((steady.stop - row) // _SAMPLE_ROWS, pipeline.repeats(sample))
+                    pipeline.skip(sample, times)
+                    row += times * _SAMPLE_ROWS
+                sample = pipeline.state()
+            previous = pipeline.state()
+        for step in task.steps(index, row):
+            pipeline.run(step)
+        row += 1
+
+
+def _skip(pipeline: Pipeline, previous: State | None, most: int) -> int:
+    """Skip what repeats the time since a state, `most` times at most; how often it did."""
+    if previous is None or most < 1 or pipeline.state().future != previous.future:
+        return 0
+    times = min(most, pipeline.repeats(previous))
+    pipeline.skip(previous, times)
+    return times
