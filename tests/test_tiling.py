@@ -205,3 +205,10 @@ def test_wide_rows_become_stripes() -> None:
     assert len(stripes) > 1
     assert stripes[0][0] == 0
     assert stripes[-1][1] == 300
+
+
+@pytest.mark.parametrize(("name", "pixels"), [("pynq-z2", 16), ("kv260", 30)])
+def test_pixels_of_an_image_filter_share_the_lanes(name: str, pixels: int) -> None:
+    """With 32 pixels, a kernel row of 34 bytes would take two words of 32."""
+    (tile,) = tile_layer(layer(1, 1, 480, 3), PRESETS[name].array).tiles
+    assert tile.pixels == pixels

@@ -72,7 +72,14 @@ def _pixels(layer: ConvLayer, array: Array, groups: int) -> list[int]:
     )
     if layer.dilation[1] > 1 and layer.kernel[1] > 1:  # the gaps of one are no taps of the next
         return []
-    return sorted({most, *(1 << power for power in range(most.bit_length()))} - {0, 1})
+    channels = groups * layer.in_channels // layer.groups
+    # Those whose kernel rows fill one word, two or three.
+    full = {
+        (words * array.input_lanes // channels - layer.kernel[1]) // stride + 1
+        for words in (1, 2, 3)
+    }
+    numbers = {most, *full, *(1 << power for power in range(most.bit_length()))}
+    return sorted(number for number in numbers if 1 < number <= most)
 
 
 def _fit(layer: ConvLayer, array: Array, groups: int, kernel: Pair, pixels: int) -> Iterator[Split]:
