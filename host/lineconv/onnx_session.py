@@ -22,7 +22,7 @@ def int8_session(model: Any) -> Any:
     uint8, where some CPUs saturate sums, and partly in float (docs/numerics.md). Exact is slower.
 
     Args:
-        model: `onnx.ModelProto`, float or quantised.
+        model: `onnx.ModelProto`, float or quantised, or one that is serialised.
 
     Raises:
         InvalidInputError: ONNX Runtime cannot load it.
@@ -33,7 +33,9 @@ def int8_session(model: Any) -> Any:
     options.log_severity_level = FATAL
     try:
         return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model if isinstance(model, bytes) else model.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
         )
     except Exception as error:  # onnxruntime raises classes of its own, one per status
         raise InvalidInputError(
