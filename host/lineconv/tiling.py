@@ -24,7 +24,7 @@ from functools import lru_cache
 from itertools import pairwise, product
 from math import inf
 
-from lineconv.cycle_model import predict
+from lineconv.cycle_model import predict_program
 from lineconv.fold import fold_layer
 from lineconv.layer import ConvLayer, OutputType, Padding, Pair
 from lineconv.packing import ceil_div
@@ -165,7 +165,7 @@ class _Cuts:
         layer = self._layer
         areas = len(self._out_rows) * len(self._out_columns)
         count = self._blocks * len(self._out_channels) * self.chunks * areas
-        cycles = count * predict(tile, self._array, self._memory).cycles
+        cycles = count * _cost(tile, self._array, self._memory)[0]
         if self.chunks > 1:  # the host adds the partial sums
             cycles += self.chunks * layer.out_channels * layer.out_height * layer.out_width
         return cycles
@@ -240,12 +240,20 @@ class _Cuts:
         slots = array.line_buffer_beats // tile.row_beats(array.beat_bytes)
         tile = replace(tile, row_slots=min(slots, useful))
         sized = [replace(tile, groups_per_pass=size) for size in _pass_sizes(tile, array)]
-        costs = [predict(tile, array, self._memory) for tile in sized]
-        most = _TRAFFIC_SHARE * min(cost.cycles for cost in costs)
+        costs = [_cost(tile, array, self._memory) for tile in sized]
+        most = _TRAFFIC_SHARE * min(cycles for cycles, _ in costs)
         return min(
-            (pair for pair in zip(costs, sized, strict=True) if pair[0].cycles <= most),
-            key=lambda pair: pair[0].read_beats + pair[0].write_beats,
+            (pair for pair in zip(costs, sized, strict=True) if pair[0][0] <= most),
+            key=lambda pair: pair[0][1],
         )[1]
+
+
+def _cost(tile: Tile, array: Array, memory: MemoryModel) -> tuple[float, int]:
+    """Cycles and beats of a tile, as the mean of a first one and one that follows: by then part of
+    its weights are loaded."""
+    program = predict_program([tile, tile], array, memory)
+    follower = program.descriptors[-1]
+    return program.cycles / 2, follower.read_beats + follower.write_beats
 
 
 def _pass_sizes(tile: Tile, array: Array) -> list[int]:

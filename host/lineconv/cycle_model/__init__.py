@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predicts what the engine's counters will show for a tile; docs/cycle-model.md tells how."""
+"""Predicts what the engine's counters will show for a program; docs/cycle-model.md tells how."""
 
-from lineconv.cycle_model.prediction import Bound, Prediction, predict
+from lineconv.cycle_model.prediction import (
+    Bound,
+    Prediction,
+    ProgramPrediction,
+    predict,
+    predict_program,
+)
 
-__all__ = ["Bound", "Prediction", "predict"]
+__all__ = ["Bound", "Prediction", "ProgramPrediction", "predict", "predict_program"]

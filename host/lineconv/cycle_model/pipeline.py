@@ -13,20 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
-from lineconv.cycle_model.loader import Loader
-from lineconv.cycle_model.memory import read_rate, shares, write_rate
+from lineconv.cycle_model.loader import RowLoader, WeightLoader
+from lineconv.cycle_model.memory import shares, write_rate
 from lineconv.cycle_model.work import Output, Step, Work
+from lineconv.errors import InvalidInputError
 from lineconv.presets import Array, MemoryModel
 
 __all__ = ["Pipeline", "State", "Wait"]
-
-# Cycles that the RTL takes, beside the latency of the memory:
-_FIRST_REQUEST = 2  # from the start of a layer
-_ROW_USE = 4  # from the request of a row to its first word, beside those of its beats
-_GROUP_USE = 5  # the same of a weight group
-_ROW_FREE = 7  # from the last word that reads a row to a request into its slot
-_WORDS_FREE = 23  # the same of the words of a group
-_PARAMETERS_FREE = 45  # and of its parameters, which are used after the array
 
 # Results that wait for memory: slices in the FIFOs around requantisation, beats in the write FIFO.
 _WAITING_SLICES = 80
@@ -41,63 +34,73 @@ class Wait(Enum):
     INPUT = "input rows"
     WEIGHTS = "weights"
     ROOM = "room for results"
+    COMPLETION = "the end of the layer"
 
 
 @dataclass(frozen=True)
 class State:
-    """A moment of a pipeline.
+    """A moment of a layer.
 
     Attributes:
         future: what the future depends on, beside the place in the walk.
         rows, groups: loaded so far.
-        now, stalls: of the pipeline.
+        read_beats, now, stalls: of the pipeline.
     """
 
     future: tuple[float, ...]
     rows: int
     groups: int
+    read_beats: float
     now: float
     stalls: dict[Wait, float]
 
 
 class Pipeline:
-    """A layer under way.
+    """The engine at work on one layer after the other.
 
     Attributes:
-        now: cycles since the start of the layer.
-        begun: when the first word was issued; infinite before.
-        stalls: cycles without a word, by what the sequencer waited for.
+        now: cycles since the start of the program.
+        read_beats: of rows and weights so far.
+        begun: when the first word of the layer was issued; infinite before.
+        stalls: cycles of the layer without a word, by what the sequencer waited for.
+        weights: loader, which outlives a layer.
     """
 
-    def __init__(self, work: Work, array: Array, memory: MemoryModel) -> None:
-        self._bandwidth = memory.bytes_per_cycle / array.beat_bytes
-
-        def loader(items: int, beats: int, step: int, slots: int, use: int) -> Loader:
-            return Loader(
-                items,
-                beats,
-                slots,
-                rate=read_rate(beats, step, memory.read_latency, memory.max_outstanding),
-                latency=memory.read_latency + use,
-                start=_FIRST_REQUEST,
-            )
-
-        self.rows = loader(work.rows, work.row_beats, work.row_step, work.row_slots, _ROW_USE)
-        self.weights = loader(
-            work.groups, work.group_beats, work.group_beats, work.group_slots, _GROUP_USE
-        )
-        self._group_free = _WORDS_FREE if work.words_bind else _PARAMETERS_FREE
-        self._groups_freed = 0
-
+    def __init__(self, array: Array, memory: MemoryModel, start: float) -> None:
+        """`start`: time at which the first layer begins."""
         self._memory = memory
         self._num_slices = array.num_slices
+        self._bandwidth = memory.bytes_per_cycle / array.beat_bytes
+        self.weights = WeightLoader(array, memory)
+        self._rows: RowLoader
+        self._first_group = self._groups = 0  # of the layer, and of the one that follows
         self._waiting = 0.0  # beats on the output side
-
-        self.begin_pass(work.output)
-
-        self.now = 0.0
+        self._write_rate = 1.0
+        self._room = 0.0
+        self.read_beats = 0.0
+        self.now = start
         self.begun = inf
         self.stalls = dict.fromkeys(Wait, 0.0)
+
+    def begin_layer(self, layer: Work) -> float:
+        """The stages start on a layer, whose groups come next from the weight loader; when."""
+        self._rows = RowLoader(layer, self._memory, self.now)
+        self._first_group = self._groups
+        self._groups += layer.groups
+        self.begun = inf
+        self.stalls = dict.fromkeys(Wait, 0.0)
+        return self.now
+
+    def end_layer(self, latency: float) -> None:
+        """Go on until all results are written and `latency` cycles are over after that."""
+        while self._waiting > _EPSILON:
+            self._advance(Wait.COMPLETION, inf)
+        self.wait(self.now + latency)
+
+    def wait(self, time: float) -> None:
+        """Go on until that time."""
+        while self.now < time - _EPSILON:
+            self._advance(Wait.COMPLETION, time - self.now)
 
     def begin_pass(self, output: Output) -> None:
         """The results that follow are those of another pass."""
@@ -111,34 +114,33 @@ class Pipeline:
 
     def run(self, step: Step) -> None:
         """Go on until a step of the sequencer is done."""
-        left = step.outputs * self._output_cycles
-        while self.rows.loaded < step.rows:
+        while self._rows.loaded < step.rows:
             self._advance(Wait.INPUT, inf)
-        while self.weights.loaded < step.groups:
+        while self.weights.loaded < self._first_group + step.groups:
             self._advance(Wait.WEIGHTS, inf)
         self.begun = min(self.begun, self.now)
+        left = step.outputs * self._output_cycles
         while left > _EPSILON:
             left -= self._advance(Wait.ROOM, left)
-        self.rows.free(step.rows_free, self.now + _ROW_FREE)
+        self._rows.free(step.rows_free, self.now)
         if step.frees_group:
-            self._groups_freed += 1
-            self.weights.free(self._groups_freed, self.now + self._group_free)
+            self.weights.free(self.now)
 
-    def drain(self) -> float:
-        """Cycles until the results that wait are written."""
-        return self._waiting / min(self._write_rate, self._bandwidth)
+    def _advance(self, wait: Wait, most: float) -> float:
+        """Go to the next event, at most over `most` cycles; how many it were.
 
-    def _advance(self, wait: Wait, work: float) -> float:
-        """Go to the next event, at most over `work` cycles of the sequencer; how many it did."""
-        rows, weights = self.rows, self.weights
+        Args:
+            most: of the sequencer, if it works and waits for room only.
+        """
+        rows, weights = self._rows, self.weights
         row_due, group_due = rows.due, weights.due
         row_rate = rows.rate if row_due <= self.now + _EPSILON else 0.0
         group_rate = weights.rate if group_due <= self.now + _EPSILON else 0.0
-        production = 0.0 if wait is not Wait.ROOM else self._production
+        production = self._production if wait is Wait.ROOM else 0.0
         row_rate, group_rate, drain, speed = self._rates(row_rate, group_rate, production)
         growth = production * speed - drain
 
-        cycles = work / speed if wait is Wait.ROOM else inf
+        cycles = most / speed
         for loader, due, rate in ((rows, row_due, row_rate), (weights, group_due, group_rate)):
             if rate:
                 cycles = min(cycles, loader.left / rate)
@@ -149,16 +151,17 @@ class Pipeline:
         elif growth < -_EPSILON:
             cycles = min(cycles, -self._waiting / growth)
 
+        if cycles == inf:
+            raise InvalidInputError(f"the tile does not fit the array: no {wait.value}, ever")
+
         self.now += cycles
+        self.read_beats += (row_rate + group_rate) * cycles
         self._waiting = max(0.0, self._waiting + growth * cycles)
         if row_rate:
             rows.advance(row_rate * cycles)
         if group_rate:
             weights.advance(group_rate * cycles)
-        if wait is not Wait.ROOM:
-            self.stalls[wait] += cycles
-            return 0.0
-        self.stalls[wait] += (1 - speed) * cycles
+        self.stalls[wait] += (1 - speed) * cycles if wait is Wait.ROOM else cycles
         return speed * cycles
 
     def _rates(
@@ -184,32 +187,33 @@ class Pipeline:
 
     def state(self) -> State:
         """Where it stands, to be compared with where it stood before."""
-        future = (*self.rows.state(self.now), *self.weights.state(self.now), self._waiting)
+        future = (*self._rows.state(self.now), *self.weights.state(self.now), self._waiting)
         return State(
             tuple(round(value, 3) for value in future),
-            self.rows.loaded,
+            self._rows.loaded,
             self.weights.loaded,
+            self.read_beats,
             self.now,
             dict(self.stalls),
         )
 
     def skip(self, since: State, times: int) -> None:
         """Repeat what has happened since a state with the same future."""
-        rows, groups = self.rows.loaded - since.rows, self.weights.loaded - since.groups
+        rows, groups = self._rows.loaded - since.rows, self.weights.loaded - since.groups
         cycles = times * (self.now - since.now)
-        self.rows.skip(times * rows, cycles)
+        self._rows.skip(times * rows, cycles)
         self.weights.skip(times * groups, cycles)
-        self._groups_freed += times * groups
+        self.read_beats += times * (self.read_beats - since.read_beats)
         for wait in Wait:
             self.stalls[wait] += times * (self.stalls[wait] - since.stalls[wait])
         self.now += cycles
 
     def repeats(self, since: State) -> int:
         """How often `skip` can be done until a loader comes to its end."""
-        rows, groups = self.rows.loaded - since.rows, self.weights.loaded - since.groups
+        rows, groups = self._rows.loaded - since.rows, self.weights.loaded - since.groups
         times = [sys.maxsize]
         if rows:
-            times.append(self.rows.to_request // rows)
+            times.append(self._rows.to_request // rows)
         if groups:
             times.append(self.weights.to_request // groups)
         return min(times)

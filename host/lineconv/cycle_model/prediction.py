@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles, stalls and traffic of a tile, and what limits it."""
+"""Cycles, stalls and traffic of tiles, and what limits them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -13,10 +14,11 @@ from lineconv.presets import Array, MemoryModel
 from lineconv.regs import DESCRIPTOR_READ_BYTES, RESULT_BYTES
 from lineconv.tile import Tile
 
-__all__ = ["Bound", "Prediction", "predict"]
+__all__ = ["Bound", "Prediction", "ProgramPrediction", "predict", "predict_program"]
 
 # Cycles that the RTL takes, beside what it waits for memory:
 _CHECK = 148  # fetch and check of a descriptor, 130 to 175 with the numbers in it
+_START = 3  # from the completion of a layer, or its check, to the start of the next
 _DRAIN = 54  # from the last word to its results in memory
 _REPORT = 13  # from there to the end of a program, but for writing the result block
 
@@ -38,7 +40,7 @@ class Bound(Enum):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the engine's counters will show for a program of one tile.
+    """What the result block of a descriptor will show.
 
     `cycles` is the sum of `mac_cycles` and the losses: `fill`, before the first word (descriptor,
     first rows, first weights) and after the last one; `memory_read`, waits for rows and weights
@@ -46,11 +48,10 @@ class Prediction:
     than slices, which leave the array one per cycle.
 
     Attributes:
-        cycles: from start to done.
+        cycles: from the completion of the descriptor before, or the start, to its own.
         mac_cycles: the array is fed.
-        stall_input, stall_weights, stall_output: the sequencer waits for this, from the start of
-            the layer on.
-        read_beats, write_beats: traffic, without the result block.
+        stall_input, stall_weights, stall_output: the sequencer waits for this.
+        read_beats, write_beats: traffic in these cycles, also what is read ahead.
     """
 
     cycles: int
@@ -79,39 +80,74 @@ class Prediction:
         return max(losses, key=lambda bound: losses[bound])
 
 
+@dataclass(frozen=True)
+class ProgramPrediction:
+    """What a program will take.
+
+    Attributes:
+        cycles: from start to done.
+        descriptors: one prediction each.
+    """
+
+    cycles: int
+    descriptors: tuple[Prediction, ...]
+
+
 def predict(tile: Tile, array: Array, memory: MemoryModel) -> Prediction:
     """Predict a program of one tile. Random stalls of the memory are not modelled."""
-    return _predict(work(tile, array), array, memory)
+    (prediction,) = predict_program([tile], array, memory).descriptors
+    return prediction
+
+
+def predict_program(tiles: Sequence[Tile], array: Array, memory: MemoryModel) -> ProgramPrediction:
+    """Predict a program of tiles, which run one after the other."""
+    return _predict(tuple(work(tile, array) for tile in tiles), array, memory)
 
 
 @lru_cache(maxsize=4096)
-def _predict(task: Work, array: Array, memory: MemoryModel) -> Prediction:
-    pipeline = Pipeline(task, array, memory)
-    _run(pipeline, task)
-
+def _predict(layers: tuple[Work, ...], array: Array, memory: MemoryModel) -> ProgramPrediction:
     beat_cycles = max(1.0, array.beat_bytes / memory.bytes_per_cycle)
     descriptor_beats = DESCRIPTOR_READ_BYTES // array.beat_bytes
-    result_beats = RESULT_BYTES // array.beat_bytes
-    before = _CHECK + memory.read_latency + descriptor_beats * beat_cycles
-    after = _DRAIN + memory.write_latency + pipeline.drain()
-    report = _REPORT + memory.write_latency + result_beats * beat_cycles
+    fetch = _CHECK + memory.read_latency + descriptor_beats * beat_cycles
+    report = RESULT_BYTES // array.beat_bytes * beat_cycles + memory.write_latency + _REPORT
 
-    waits = pipeline.stalls
-    requantisation = task.pass_cycles - task.mac_cycles
-    fill = before + pipeline.begun + after + report
-    return Prediction(
-        cycles=round(before + pipeline.now + after + report),
-        mac_cycles=task.mac_cycles,
-        stall_input=round(waits[Wait.INPUT]),
-        stall_weights=round(waits[Wait.WEIGHTS]),
-        stall_output=round(waits[Wait.ROOM] + requantisation),
-        read_beats=descriptor_beats + task.rows * task.row_beats + task.groups * task.group_beats,
-        write_beats=task.write_beats,
-        fill=round(fill),
-        memory_read=round(waits[Wait.INPUT] + waits[Wait.WEIGHTS] - pipeline.begun),
-        memory_write=round(waits[Wait.ROOM]),
-        requantisation=round(requantisation),
-    )
+    pipeline = Pipeline(array, memory, fetch + _START)
+    pipeline.weights.offer(layers[0], fetch)
+    complete = checked = 0.0
+    read_beats = float(descriptor_beats)
+    predictions = []
+    for index, layer in enumerate(layers):
+        start = pipeline.begin_layer(layer)
+        if index + 1 < len(layers):  # the next descriptor is read ahead
+            checked = start + pipeline.weights.under_way(start) + fetch
+            pipeline.weights.offer(layers[index + 1], checked)
+            read_beats += descriptor_beats
+        _run(pipeline, layer)
+        pipeline.end_layer(_DRAIN + memory.write_latency)
+
+        waits = pipeline.stalls
+        before = complete
+        complete = pipeline.now
+        requantisation = layer.pass_cycles - layer.mac_cycles
+        waits_before = pipeline.begun - start
+        predictions.append(
+            Prediction(
+                cycles=round(complete - before),
+                mac_cycles=layer.mac_cycles,
+                stall_input=round(waits[Wait.INPUT]),
+                stall_weights=round(waits[Wait.WEIGHTS]),
+                stall_output=round(waits[Wait.ROOM] + requantisation),
+                read_beats=round(read_beats + pipeline.read_beats),
+                write_beats=layer.write_beats,
+                fill=round(start - before + waits_before + waits[Wait.COMPLETION]),
+                memory_read=round(waits[Wait.INPUT] + waits[Wait.WEIGHTS] - waits_before),
+                memory_write=round(waits[Wait.ROOM]),
+                requantisation=round(requantisation),
+            )
+        )
+        read_beats = -pipeline.read_beats
+        pipeline.wait(max(complete, checked) + _START)
+    return ProgramPrediction(round(complete + report), tuple(predictions))
 
 
 def _run(pipeline: Pipeline, task: Work) -> None:

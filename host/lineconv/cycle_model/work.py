@@ -23,7 +23,7 @@ class Step:
         groups: weight groups, over all passes, that must be loaded.
         outputs: (pixel, group) results; not 0.
         rows_free: input rows, over all passes, that are not needed after it.
-        frees_group: it is the last to use its group, and another pass follows.
+        frees_group: it is the last to use its group.
     """
 
     rows: int
@@ -61,8 +61,6 @@ class Work:
             rows lie under the kernel.
         groups, groups_per_pass, group_words: weights.
         group_beats: of a group in memory, with its parameters.
-        group_slots, words_bind: groups that the rings of words and of parameters hold; words are
-            the tighter one.
         output, last_output: results of a pass with groups_per_pass groups, and of the last one."""
 
     in_rows: int
@@ -78,8 +76,6 @@ class Work:
     groups_per_pass: int
     group_words: int
     group_beats: int
-    group_slots: int
-    words_bind: bool
     output: Output
     last_output: Output
 
@@ -130,7 +126,6 @@ class Work:
         loaded = first_group + groups
         rows_before = 0 if self.resident else index * self.in_rows
         last_row = row == self.out_rows - 1
-        frees_groups = last_row and loaded < self.groups
 
         def row_at(position: int) -> int:
             return rows_before + min(self.in_rows, max(0, position))
@@ -145,9 +140,9 @@ class Work:
             columns -= 1
             for group in range(first_group + 1, loaded + 1):
                 ends_row = columns == 0 and group == loaded
-                frees_group = columns == 0 and frees_groups
+                frees_group = columns == 0 and last_row
                 yield Step(rows, group, 1, free if ends_row else free_before, frees_group)
-        by_group = groups if frees_groups and columns else 0
+        by_group = groups if last_row and columns else 0
         if by_group:
             columns -= 1
         if columns:
@@ -165,7 +160,6 @@ def work(tile: Tile, array: Array) -> Work:
     row_beats = tile.row_beats(array.beat_bytes)
     parameter_beats = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
     group_beats = parameter_beats + tile.group_words * array.num_slices * array.input_lanes
-    groups_in_words = array.weight_words // tile.group_words
     last_output = _output(tile, array, last_groups, last_bytes, whole_rows)
     output = last_output
     if not whole_rows:
@@ -185,8 +179,6 @@ def work(tile: Tile, array: Array) -> Work:
         groups_per_pass=tile.groups_per_pass,
         group_words=tile.group_words,
         group_beats=group_beats,
-        group_slots=min(groups_in_words, array.parameter_groups),
-        words_bind=groups_in_words <= array.parameter_groups,
         output=output,
         last_output=last_output,
     )
