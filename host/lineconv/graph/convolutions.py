@@ -34,7 +34,7 @@ __all__ = [
 
 def convert_conv(ctx: Context, node: Node) -> str | None:
     """Conv."""
-    operands = read_operands(ctx, node)
+    operands = read_operands(ctx, node, channel_axis=0)
     if isinstance(operands, str):
         return operands
     layer = _geometry(ctx, node, operands.weights, signed_zero_point(operands.x))
@@ -45,7 +45,7 @@ def convert_conv(ctx: Context, node: Node) -> str | None:
 
 def convert_conv_transpose(ctx: Context, node: Node) -> str | None:
     """ConvTranspose, as the convolution of a spread input with weights turned by half a circle."""
-    operands = read_operands(ctx, node)
+    operands = read_operands(ctx, node, channel_axis=1)
     if isinstance(operands, str):
         return operands
     x, y = ctx.shape(node.inputs[0]), ctx.shape(node.outputs[0])
@@ -111,7 +111,7 @@ def convert_gemm(ctx: Context, node: Node) -> str | None:
     given = node.attributes
     if given.get("transA", 0) or (given.get("alpha", 1.0), given.get("beta", 1.0)) != (1.0, 1.0):
         return "transA, alpha or beta"
-    operands = read_operands(ctx, node)
+    operands = read_operands(ctx, node, channel_axis=0 if given.get("transB", 0) else 1)
     if isinstance(operands, str):
         return operands
     weights = operands.weights if given.get("transB", 0) else operands.weights.T
@@ -123,7 +123,7 @@ def convert_gemm(ctx: Context, node: Node) -> str | None:
 
 def convert_mat_mul(ctx: Context, node: Node) -> str | None:
     """MatMul with constant weights: a 1x1 convolution."""
-    operands = read_operands(ctx, node)
+    operands = read_operands(ctx, node, channel_axis=-1)
     if isinstance(operands, str):
         return operands
     if operands.weights.ndim != 2 or len(ctx.shape(node.inputs[0])) < 2:

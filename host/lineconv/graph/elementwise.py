@@ -67,8 +67,10 @@ def convert_chain(ctx: Context, node: Node) -> str | None:
         value = ctx.values[name]
         if isinstance(value, Real):
             reals.append(value)
-        elif not isinstance(value, Constant) or value.array.size != 1:
+        elif not isinstance(value, Constant):
             return "a float operator on values that are not int8"
+        elif value.array.size != 1:
+            return "a float operator with a constant of many elements"
     if not reals or any(value.tensor != reals[0].tensor for value in reals):
         return "a float operator on more than one tensor"
     (output,) = node.outputs

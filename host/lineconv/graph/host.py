@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lineconv.errors import InvalidInputError
+from lineconv.extras import require
 from lineconv.graph.layers import AnyArray, Host
 from lineconv.onnx_session import int8_session
 
@@ -23,18 +24,26 @@ def run_host(layer: Host, arrays: Sequence[AnyArray]) -> dict[str, AnyArray]:
         InvalidInputError: ONNX Runtime is not installed, and NumPy has no form of the operator.
     """
     names = [tensor.name for tensor in layer.outputs]
-    exact, rounded = _EXACT.get(layer.op_type), _ROUNDED.get(layer.op_type)
-    single = bool(layer.attributes)
-    if exact is not None and single:
-        return {names[0]: exact(layer.attributes, arrays[0])}
+    if layer.attributes:  # one operator, on float32
+        form = _EXACT.get(layer.op_type)
+        if form is None and not _has_onnx_runtime():
+            form = _ROUNDED.get(layer.op_type)
+        if form is not None:
+            return {names[0]: form(layer.attributes, arrays[0])}
     try:
         session = _session(layer.model)
     except InvalidInputError as error:
-        if rounded is not None and single:
-            return {names[0]: rounded(layer.attributes, arrays[0])}
         raise InvalidInputError(f"{layer.op_type} layer {layer.name!r} {error}") from None
     feed = {tensor.name: array for tensor, array in zip(layer.inputs, arrays, strict=True)}
     return dict(zip(names, session.run(names, feed), strict=True))
+
+
+def _has_onnx_runtime() -> bool:
+    try:
+        require("onnxruntime", "onnx")
+    except InvalidInputError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)
@@ -48,6 +57,7 @@ def _arg_max(attributes: dict[str, Any], x: AnyArray) -> AnyArray:
         index = x.shape[axis] - 1 - np.flip(x, axis).argmax(axis)
     else:
         index = x.argmax(axis)
+    index = index.astype(np.int64)
     return np.expand_dims(index, axis) if attributes["keepdims"] else index
 
 

@@ -14,6 +14,11 @@ __all__ = ["convert_host"]
 
 # ONNX Runtime computes these from int8 even if their result is float.
 INTEGER_INSIDE = ("Gemm", "MatMul")
+FLOAT_SUMS = frozenset({
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "AveragePool", "GlobalAveragePool"),
+    *("ReduceMean", "ReduceSum", "ReduceL2", "LRN", "LayerNormalization", "InstanceNormalization"),
+})  # fmt: skip
+ANOTHER_ORDER = "ONNX Runtime may add its float32 terms in another order within the whole model"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ArgMax": {"axis": 0, "keepdims": 1, "select_last_index": 0},
     "Softmax": {"axis": -1},
@@ -60,7 +65,9 @@ def convert_host(ctx: Context, node: Node, reason: str) -> None:
     else:
         outputs = tuple(ctx.source.tensors[name] for name in node.outputs if name)
     model = build_model(nodes, constants, list(inputs.values()), outputs, ctx.source.opsets)
+    integer = whole and node.op_type in INTEGER_INSIDE
     layer = Host(
+        remark=ANOTHER_ORDER if node.op_type in FLOAT_SUMS and not integer else "",
         name=node.name, inputs=tuple(inputs.values()), outputs=outputs, op_type=node.op_type,
         reason=reason, model=model,
         attributes=DEFAULTS[node.op_type] | node.attributes if single else {},

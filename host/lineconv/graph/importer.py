@@ -78,7 +78,7 @@ _CONVERT: dict[str, Callable[[Context, Node], str | None]] = {
     "DepthToSpace": moves.convert_depth_to_space,
     "SpaceToDepth": moves.convert_depth_to_space,
     **dict.fromkeys(
-        ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"), moves.convert_reshape
+        ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"), moves.convert_reshape
     ),
     **dict.fromkeys(_CHAIN, elementwise.convert_chain),
 }

@@ -30,7 +30,9 @@ __all__ = [
 
 
 def convert_reshape(ctx: Context, node: Node) -> str | None:
-    """Reshape, Flatten, Squeeze, Unsqueeze, Identity."""
+    """Reshape, Flatten, Squeeze, Unsqueeze, Identity, and Dropout, which does nothing here."""
+    if len(node.outputs) > 1 or (node.op_type == "Dropout" and node.input(2)):
+        return "Dropout with a mask or in training"
     return move(ctx, node, layers.Reshape)
 
 

@@ -35,14 +35,15 @@ _DROPPED_ATTRIBUTES = {"channels_last", "opset"}  # of com.microsoft; the float 
 def to_qdq(nodes: Sequence[Any]) -> list[Any]:
     """Nodes with every QOperator node written as QDQ; the others as they are.
 
-    A node with `channels_last` stays: its float operator would have another meaning.
+    Stays what means something else as a float operator: channels last, Softmax before opset 13.
     """
     result: list[Any] = []
     for node in nodes:
-        last = any(entry.name == "channels_last" and entry.i for entry in node.attribute)
+        given = {entry.name: entry.i for entry in node.attribute}
+        other = given.get("channels_last", 0) or given.get("opset", 13) < 13
         if node.op_type == "QLinearConcat":
             result += _Rewriter(node).concat()
-        elif node.op_type in _PLACES and not last:
+        elif node.op_type in _PLACES and not other:
             result += _Rewriter(node).rewrite()
         else:
             result.append(node)
@@ -85,9 +86,8 @@ class _Rewriter:
         return next((int(entry.i) for entry in self._node.attribute if entry.name == name), 0)
 
     def _add(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        label = self._node.name or self._node.output[0]
         self._nodes.append(
-            self._helper.make_node(op_type, inputs, [output], f"{label}/{op_type}", **attributes)
+            self._helper.make_node(op_type, inputs, [output], f"{output}/{op_type}", **attributes)
         )
         return output
 

@@ -85,6 +85,7 @@ def read_source(model: Any) -> Source:
     _check_nodes(work)
     constants = {c.name: onnx.numpy_helper.to_array(c) for c in work.graph.initializer}
     work = _fold(work, constants, opsets)
+    _check_shapes_of_microsoft(work)
     check_shapes(work, frozenset(node.op_type for node in work.graph.node))
     tensors = _tensors(work)
     tensors |= {name: Tensor(name, a.shape, a.dtype) for name, a in constants.items()}
@@ -164,6 +165,18 @@ def _check_nodes(model: Any) -> None:
             "the model is not quantised: it has no QuantizeLinear, DequantizeLinear or QLinear... "
             "node; `lineconv quantize` makes an int8 model of it"
         )
+
+
+def _check_shapes_of_microsoft(model: Any) -> None:
+    """onnx infers no shapes for them; a model may bring these along."""
+    values = (*model.graph.value_info, *model.graph.output)
+    known = {value.name for value in values if value.type.tensor_type.HasField("shape")}
+    for node in model.graph.node:
+        if node.domain == "com.microsoft" and not known.issuperset(filter(None, node.output)):
+            raise InvalidInputError(
+                f"{node.op_type} node {node.name!r} of com.microsoft cannot be read: the shape of "
+                "its result is not known"
+            )
 
 
 def _check_type(name: str, kind: int) -> None:

@@ -81,8 +81,11 @@ class Operands:
         return np.array(np.broadcast_to(bias, (out_channels,)))
 
 
-def read_operands(ctx: Context, node: Node) -> Operands | str:
+def read_operands(ctx: Context, node: Node, channel_axis: int) -> Operands | str:
     """What a node works on, or why it is no integer layer.
+
+    Args:
+        channel_axis: of the weights, along which they may have a scale for each index.
 
     Raises:
         InvalidInputError: its weights are not constant.
@@ -94,6 +97,8 @@ def read_operands(ctx: Context, node: Node) -> Operands | str:
         return "its input is not int8"
     if not isinstance(w, ConstantReal):
         return "its weights are not int8"
+    if w.scale.size > 1 and w.axis != channel_axis % w.array.ndim:
+        return f"weights with a scale for each index of axis {w.axis}"
     end = ctx.end(node.outputs[0])
     if end is None:
         return "no QuantizeLinear reads its result"
