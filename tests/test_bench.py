@@ -11,8 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+import lineconv
 from lineconv.bench import command, measure
 from lineconv.bench.figures import Engine, layer_figures
+from lineconv.bench.roofs import layer_roofs
+from lineconv.bench.table import layer_row
 from lineconv.cli import main
 from lineconv.driver import Accelerator
 from lineconv.layer import ConvLayer
@@ -20,6 +23,7 @@ from lineconv.networks import NETWORKS, Network, NetworkLayer
 from lineconv.operands import Operands
 from lineconv.presets import PRESETS, MemoryModel
 from lineconv.report import DescriptorRun, LayerRun
+from lineconv.tiling import tile_layer
 from lineconv.virtual_board import MissingToolError
 from lineconv.virtual_board.toolchain import find
 
@@ -70,8 +74,11 @@ def test_report(small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert [layer["macs"] for layer in results["layers"]] == macs[1:]
     for layer in [*network["layers"], *results["layers"]]:
         assert layer["ideal_cycles"] == layer["macs"] / 32
-        assert layer["ideal_cycles"] <= layer["bound_cycles"] < layer["cycles"] < network["cycles"]
+        roofs = layer["roofs"]
+        assert layer["ideal_cycles"] <= roofs["cycles"] < layer["cycles"] < network["cycles"]
         assert layer["utilisation"] == layer["ideal_cycles"] / layer["cycles"]
+    for layer in results["layers"]:
+        assert layer["roofs"]["model"] == pytest.approx(layer["cycles"], rel=0.1)
 
     text = capsys.readouterr().out
     assert "sim:tiny, simulated, 150 MHz, array 4 x 8 (32 MAC/cycle), memory 9.8 B/cycle" in text
@@ -84,6 +91,18 @@ def test_report(small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         letters = "".join(ElementTree.parse(plots / name).getroot().itertext())
         assert "simulated" in letters
         assert "small" in letters
+
+
+def test_traffic_is_what_the_counters_say(small: None) -> None:
+    with lineconv.open("sim:tiny") as accelerator:
+        array, memory = accelerator.array, accelerator.memory_model
+        engine = Engine("sim:tiny", True, 1e8, array, memory)
+        figures = measure.measure_network(accelerator, engine, SMALL)
+        run = accelerator.last_run
+    assert run is not None
+    read_bytes = sum(layer.roofs.read_bytes for layer in figures.layers)
+    written_bytes = sum(layer.roofs.written_bytes for layer in figures.layers)
+    assert (read_bytes, written_bytes) == (run.read_beats * 8, run.write_beats * 8)
 
 
 def test_a_network_is_one_program(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,20 +170,46 @@ def test_plots_need_matplotlib(
     assert "lineconv bench: needs matplotlib" in capsys.readouterr().err
 
 
+ONE_PIXEL = ConvLayer(16, 64, 1, 1, (1, 1))
+ONE_WORD = ConvLayer(26, 49, 10, 10, (1, 1))
+
+
 @pytest.mark.parametrize(
-    ("memory", "bound", "cycles"),
+    ("layer", "preset", "bandwidth", "cycles"),
     [
-        (MemoryModel(bytes_per_cycle=8), "lanes", 500),
-        (MemoryModel(bytes_per_cycle=1), "memory", 8 * (60 + 20)),
-        (None, "lanes", 500),
+        (THIRD, "tiny", 9.8, 36 * 4),  # pixels, words
+        (THIRD, "tiny", None, 36 * 4),
+        # Descriptor, rows, weights of one group and its parameters, results.
+        (THIRD, "tiny", 1, 128 + 6 * 96 + (8 + 4 * 4) * 8 + 6 * 48),
+        # Eight groups of weights and the descriptor at a beat per cycle.
+        (ONE_PIXEL, "tiny", 100, 8 * (8 + 4 * 4) + 16),
+        (ONE_PIXEL, "tiny", None, 8 * (8 + 4 * 4) + 16),
     ],
 )
-def test_bound_is_the_lower_roof(memory: MemoryModel | None, bound: str, cycles: int) -> None:
-    """500 cycles fed, 80 beats moved."""
-    engine = Engine("board", False, 1e8, PRESETS["tiny"].array, memory)
+def test_bound(layer: ConvLayer, preset: str, bandwidth: float | None, cycles: int) -> None:
+    array = PRESETS[preset].array
+    memory = None if bandwidth is None else MemoryModel(bytes_per_cycle=bandwidth)
+    roofs = layer_roofs(tile_layer(layer, array).tiles, array, memory)
+    assert roofs.cycles == cycles
+    assert (roofs.model is None) == (roofs.limit is None) == (memory is None)
+
+
+def test_bound_of_the_way_out() -> None:
+    """Four groups leave the array as eight slices, but have only four words."""
+    array = PRESETS["pynq-z2"].array
+    roofs = layer_roofs(tile_layer(ONE_WORD, array).tiles, array, MemoryModel(100))
+    assert roofs.lanes == 100 * 4
+    assert roofs.cycles == roofs.output >= 100 * 8
+
+
+def test_figures_of_a_layer() -> None:
+    array = PRESETS["tiny"].array
+    roofs = layer_roofs(tile_layer(THIRD, array).tiles, array, None)
     run = LayerRun("layer", (DescriptorRun(12_800, 1_000, 500, 1, 2, 3, 60, 20),))
-    figures = layer_figures(run, "layer", engine)
-    assert (figures.bound, figures.bound_cycles) == (bound, cycles)
-    assert figures.utilisation == 0.4
-    assert figures.bound_utilisation == 400 / cycles
-    assert (figures.read_bytes, figures.written_bytes) == (480, 160)
+    figures = layer_figures(run, "layer", array, roofs)
+    assert figures.ideal_cycles == 400
+    assert (figures.utilisation, figures.fed) == (0.4, 0.5)
+    assert figures.bound_utilisation == 400 / 144
+    row = layer_row(figures).split()
+    assert row[:3] == ["layer", "1,000", "-"]
+    assert row[-1] == "-"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lineconv.bench.roofs import Roofs
 from lineconv.presets import Array, MemoryModel
 from lineconv.report import LayerRun, RunReport
 
@@ -63,11 +64,8 @@ class LayerFigures:
         cycles: what it took.
         mac_cycles: cycles in which the array was fed, with words that may have unused lanes.
         stall_input, stall_weights, stall_output: cycles in which the array waited for this.
-        read_bytes, written_bytes: traffic on the memory ports.
         ideal_cycles: of an array without unused lanes that never waits.
-        bound_cycles: without a bubble: those in which the array is fed, or those that the traffic
-            takes at the memory's full bandwidth, where that is more.
-        bound: which of the two, 'lanes' or 'memory'.
+        roofs: its traffic, and what the cycles can be at the best.
     """
 
     name: str
@@ -77,11 +75,8 @@ class LayerFigures:
     stall_input: int
     stall_weights: int
     stall_output: int
-    read_bytes: int
-    written_bytes: int
     ideal_cycles: float
-    bound_cycles: float
-    bound: str
+    roofs: Roofs
 
     @property
     def utilisation(self) -> float:
@@ -90,8 +85,8 @@ class LayerFigures:
 
     @property
     def bound_utilisation(self) -> float:
-        """The utilisation of a run that takes `bound_cycles`."""
-        return self.ideal_cycles / self.bound_cycles
+        """The utilisation of a run that takes the least cycles."""
+        return self.ideal_cycles / self.roofs.cycles
 
     @property
     def fed(self) -> float:
@@ -103,6 +98,7 @@ class LayerFigures:
         return asdict(self) | {
             "utilisation": self.utilisation,
             "bound_utilisation": self.bound_utilisation,
+            "roofs": asdict(self.roofs) | {"cycles": self.roofs.cycles},
         }
 
 
@@ -130,16 +126,8 @@ class NetworkFigures:
         return asdict(self) | {"layers": [layer.to_json() for layer in self.layers]}
 
 
-def layer_figures(run: LayerRun | RunReport, name: str, engine: Engine) -> LayerFigures:
+def layer_figures(run: LayerRun | RunReport, name: str, array: Array, roofs: Roofs) -> LayerFigures:
     """Figures of a layer, or of a program that is one layer."""
-    array = engine.array
-    read_bytes, written_bytes = (
-        beats * array.beat_bytes for beats in (run.read_beats, run.write_beats)
-    )
-    bounds = {"lanes": float(run.mac_cycles)}
-    if engine.memory is not None:
-        bounds["memory"] = (read_bytes + written_bytes) / engine.memory.bytes_per_cycle
-    bound = max(bounds, key=bounds.__getitem__)
     return LayerFigures(
         name=name,
         macs=run.macs,
@@ -148,9 +136,6 @@ def layer_figures(run: LayerRun | RunReport, name: str, engine: Engine) -> Layer
         stall_input=run.stall_input,
         stall_weights=run.stall_weights,
         stall_output=run.stall_output,
-        read_bytes=read_bytes,
-        written_bytes=written_bytes,
         ideal_cycles=run.macs / array.macs_per_cycle,
-        bound_cycles=bounds[bound],
-        bound=bound,
+        roofs=roofs,
     )

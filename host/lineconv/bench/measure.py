@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures, layer_figures
+from lineconv.bench.roofs import Roofs, layer_roofs
 from lineconv.bench.shapes import shape_name
 from lineconv.block import tile_operands
 from lineconv.driver import Accelerator
@@ -33,7 +34,8 @@ def measure_network(accelerator: Accelerator, engine: Engine, network: Network) 
     Raises:
         DeviceError: the device failed, or does not count cycles.
     """
-    run = _run(accelerator, network_operands(network, accelerator.array), network.name)
+    operands = network_operands(network, accelerator.array)
+    run = _run(accelerator, operands, network.name)
     return NetworkFigures(
         name=network.name,
         description=network.description,
@@ -41,7 +43,10 @@ def measure_network(accelerator: Accelerator, engine: Engine, network: Network) 
         cycles=run.cycles,
         utilisation=run.macs / (run.cycles * accelerator.array.macs_per_cycle),
         fps=accelerator.clock_hz / run.cycles,
-        layers=tuple(layer_figures(layer, layer.name, engine) for layer in run.layers),
+        layers=tuple(
+            layer_figures(layer, layer.name, engine.array, _roofs(row, engine))
+            for layer, row in zip(run.layers, operands, strict=True)
+        ),
     )
 
 
@@ -53,7 +58,8 @@ def measure_layer(accelerator: Accelerator, engine: Engine, layer: ConvLayer) ->
     """
     name = shape_name(layer)
     operands = _random_operands(layer, name, None, np.random.default_rng(_SEED))
-    return layer_figures(_run(accelerator, [operands], name), name, engine)
+    run = _run(accelerator, [operands], name)
+    return layer_figures(run, name, engine.array, _roofs(operands, engine))
 
 
 def network_operands(network: Network, array: Array) -> list[Operands]:
@@ -82,6 +88,11 @@ def _random_operands(
         scale=np.full(layer.out_channels, _SCALE),
         name=name,
     )
+
+
+def _roofs(operands: Operands, engine: Engine) -> Roofs:
+    tiles = tile_operands(operands, engine.array).tiles
+    return layer_roofs(tiles, engine.array, engine.memory)
 
 
 def _run(accelerator: Accelerator, layers: list[Operands], title: str) -> RunReport:

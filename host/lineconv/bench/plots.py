@@ -74,7 +74,7 @@ def _utilisation(engine: Engine, networks: Sequence[NetworkFigures]) -> Any:
             [position + 0.45 for position in positions],
             color="black",
             linewidth=1,
-            label="bound: unused lanes or memory bandwidth",
+            label="bound: lanes, way out, ports, memory",
         )
         axes.set_title(
             f"{network.description}: {network.utilisation:.1%}, {network.fps:.1f} fps",
@@ -104,7 +104,10 @@ def _roofline(
     axes = figure.subplots()
     points = {
         name: [
-            (layer.macs / (layer.read_bytes + layer.written_bytes), layer.macs / layer.cycles)
+            (
+                layer.macs / (layer.roofs.read_bytes + layer.roofs.written_bytes),
+                layer.macs / layer.cycles,
+            )
             for layer in layers
         ]
         for name, layers in groups.items()

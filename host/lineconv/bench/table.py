@@ -8,12 +8,15 @@ from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures
 __all__ = ["LEGEND", "heading", "layer_row", "network_total"]
 
 LEGEND = """\
-of array: MACs / (cycles x MAC/cycle); fed: cycles in which the array got a word, maybe with unused
-lanes; wait: cycles in which it got none for want of input, weights or room for results; bound: what
-'of array' would be if only unused lanes, or the memory's bandwidth (m), limited the layer."""
+of array: MACs / (cycles x MAC/cycle). fed: cycles in which the array got a word, maybe with unused
+lanes. wait: cycles in which it got none for want of input, weights or room for results. bound: what
+'of array' would be if only unused lanes, the way out of the array, or full memory ports or memory
+held the layer up; reached: how near it came. model: predicted cycles of the layer alone, and what
+limits it there."""
 
 _COLUMNS = (
     ("cycles", 12),
+    ("model", 12),
     ("ideal", 12),
     ("of array", 10),
     ("fed", 8),
@@ -22,8 +25,9 @@ _COLUMNS = (
     ("output", 10),
     ("read KB", 10),
     ("written KB", 12),
-    ("bound", 11),
+    ("bound", 8),
     ("reached", 9),
+    ("limit", 16),
 )
 _NAME_WIDTH = 27
 
@@ -35,19 +39,21 @@ def heading(title: str) -> str:
 
 def layer_row(layer: LayerFigures) -> str:
     """One layer."""
-    mark = "m" if layer.bound == "memory" else " "
+    roofs = layer.roofs
     cells = (
         f"{layer.cycles:,}",
+        "-" if roofs.model is None else f"{roofs.model:,}",
         f"{layer.ideal_cycles:,.0f}",
         f"{layer.utilisation:.1%}",
         f"{layer.fed:.1%}",
         f"{layer.stall_input:,}",
         f"{layer.stall_weights:,}",
         f"{layer.stall_output:,}",
-        f"{layer.read_bytes / 1e3:,.0f}",
-        f"{layer.written_bytes / 1e3:,.0f}",
-        f"{layer.bound_utilisation:.1%} {mark}",
-        f"{layer.bound_cycles / layer.cycles:.1%}",
+        f"{roofs.read_bytes / 1e3:,.0f}",
+        f"{roofs.written_bytes / 1e3:,.0f}",
+        f"{layer.bound_utilisation:.1%}",
+        f"{roofs.cycles / layer.cycles:.1%}",
+        roofs.limit or "-",
     )
     return f"{layer.name:<{_NAME_WIDTH}}" + "".join(
         f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=True)
@@ -57,7 +63,7 @@ def layer_row(layer: LayerFigures) -> str:
 def network_total(network: NetworkFigures, engine: Engine) -> str:
     """The line below the rows."""
     ideal = network.macs / engine.array.macs_per_cycle
-    cells = (f"{network.cycles:,}", f"{ideal:,.0f}", f"{network.utilisation:.1%}")
+    cells = (f"{network.cycles:,}", "", f"{ideal:,.0f}", f"{network.utilisation:.1%}")
     return (
         f"{'total':<{_NAME_WIDTH}}"
         + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=False))

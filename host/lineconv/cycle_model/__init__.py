@@ -8,5 +8,14 @@ from lineconv.cycle_model.prediction import (
     predict,
     predict_program,
 )
+from lineconv.cycle_model.work import Work, work
 
-__all__ = ["Bound", "Prediction", "ProgramPrediction", "predict", "predict_program"]
+__all__ = [
+    "Bound",
+    "Prediction",
+    "ProgramPrediction",
+    "Work",
+    "predict",
+    "predict_program",
+    "work",
+]
