@@ -11,8 +11,8 @@ LEGEND = """\
 of array: MACs / (cycles x MAC/cycle). fed: cycles in which the array got a word, maybe with unused
 lanes. wait: cycles in which it got none for want of input, weights or room for results. bound: what
 'of array' would be if only unused lanes, the way out of the array, or full memory ports or memory
-held the layer up; reached: how near it came. model: predicted cycles of the layer alone, and what
-limits it there."""
+held the layer up; reached: how near it came, beyond it where weights were read ahead. model:
+predicted cycles of the layer alone, limit: what limits it there."""
 
 _COLUMNS = (
     ("cycles", 12),
