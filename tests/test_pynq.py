@@ -51,7 +51,7 @@ BITFILE = str(VIRTUAL / "lineconv.bit")
 TINY = PRESETS["tiny"]
 X = np.arange(-120, 120, dtype=np.int8).reshape(1, 4, 6, 10)
 W = np.arange(-54, 54, dtype=np.int8).reshape(3, 4, 3, 3)
-LONG = np.resize(X, (1, 4, 60, 60))  # for a run that is not over at the first look
+LONG = np.resize(X, (1, 4, 90, 90))  # for a run that is not over at the first look
 
 
 class ModelBackend(ModelBoard):
