@@ -109,6 +109,7 @@ class NetworkFigures:
     Attributes:
         macs: multiply-accumulates for one image.
         cycles: from start to interrupt.
+        model: the predicted ones; None without a model of the memory.
         utilisation: MACs done / MACs that the array could have done in these cycles.
         fps: images per second of these layers alone, at the engine's clock.
     """
@@ -117,6 +118,7 @@ class NetworkFigures:
     description: str
     macs: int
     cycles: int
+    model: int | None
     utilisation: float
     fps: float
     layers: tuple[LayerFigures, ...]

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
 from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures, layer_figures
-from lineconv.bench.roofs import Roofs, layer_roofs
+from lineconv.bench.roofs import Roofs, program_roofs
 from lineconv.bench.shapes import shape_name
 from lineconv.block import tile_operands
 from lineconv.driver import Accelerator
@@ -36,16 +37,18 @@ def measure_network(accelerator: Accelerator, engine: Engine, network: Network) 
     """
     operands = network_operands(network, accelerator.array)
     run = _run(accelerator, operands, network.name)
+    roofs, model = _roofs(operands, engine)
     return NetworkFigures(
         name=network.name,
         description=network.description,
         macs=run.macs,
         cycles=run.cycles,
+        model=model,
         utilisation=run.macs / (run.cycles * accelerator.array.macs_per_cycle),
         fps=accelerator.clock_hz / run.cycles,
         layers=tuple(
-            layer_figures(layer, layer.name, engine.array, _roofs(row, engine))
-            for layer, row in zip(run.layers, operands, strict=True)
+            layer_figures(layer, layer.name, engine.array, bound)
+            for layer, bound in zip(run.layers, roofs, strict=True)
         ),
     )
 
@@ -59,7 +62,9 @@ def measure_layer(accelerator: Accelerator, engine: Engine, layer: ConvLayer) ->
     name = shape_name(layer)
     operands = _random_operands(layer, name, None, np.random.default_rng(_SEED))
     run = _run(accelerator, [operands], name)
-    return layer_figures(run, name, engine.array, _roofs(operands, engine))
+    (roofs,), model = _roofs([operands], engine)
+    # From start to interrupt, as what was measured.
+    return layer_figures(run, name, engine.array, replace(roofs, model=model))
 
 
 def network_operands(network: Network, array: Array) -> list[Operands]:
@@ -90,9 +95,9 @@ def _random_operands(
     )
 
 
-def _roofs(operands: Operands, engine: Engine) -> Roofs:
-    tiles = tile_operands(operands, engine.array).tiles
-    return layer_roofs(tiles, engine.array, engine.memory)
+def _roofs(layers: list[Operands], engine: Engine) -> tuple[list[Roofs], int | None]:
+    tiles = [tile_operands(operands, engine.array).tiles * operands.shape[0] for operands in layers]
+    return program_roofs(tiles, engine.array, engine.memory)
 
 
 def _run(accelerator: Accelerator, layers: list[Operands], title: str) -> RunReport:

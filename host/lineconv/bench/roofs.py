@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a layer before it runs: traffic, the least cycles it can take, a prediction."""
+"""What is known of layers before they run: traffic, the least cycles, a prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from lineconv.cycle_model import Prediction, predict, work
+from lineconv.cycle_model import Prediction, predict_program, work
 from lineconv.presets import Array, MemoryModel
 from lineconv.regs import DESCRIPTOR_READ_BYTES
 from lineconv.tile import Tile
 
-__all__ = ["Roofs", "layer_roofs"]
+__all__ = ["Roofs", "program_roofs"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Roofs:
         ports: cycles of the busiest memory port, at a beat per cycle.
         memory: cycles that the traffic takes at the memory's full bandwidth; None if that is not
             known.
-        model: the predicted cycles of a program that is this layer; None without a memory.
+        model: its predicted cycles in the program; None without a memory.
         limit: what limits it in the prediction.
     """
 
@@ -44,8 +44,23 @@ class Roofs:
         return max(self.lanes, self.output, self.ports, self.memory or 0)
 
 
-def layer_roofs(tiles: Sequence[Tile], array: Array, memory: MemoryModel | None) -> Roofs:
-    """Those of a layer that runs as these tiles."""
+def program_roofs(
+    layers: Sequence[Sequence[Tile]], array: Array, memory: MemoryModel | None
+) -> tuple[list[Roofs], int | None]:
+    """Those of the layers of a program, each given as its tiles; and the program's prediction."""
+    if memory is None:
+        return [_roofs(tiles, array, None, None) for tiles in layers], None
+    predicted = predict_program([tile for tiles in layers for tile in tiles], array, memory)
+    descriptors = iter(predicted.descriptors)
+    roofs = [
+        _roofs(tiles, array, memory, _sum([next(descriptors) for _ in tiles])) for tiles in layers
+    ]
+    return roofs, predicted.cycles
+
+
+def _roofs(
+    tiles: Sequence[Tile], array: Array, memory: MemoryModel | None, predicted: Prediction | None
+) -> Roofs:
     tasks = [work(tile, array) for tile in tiles]
     descriptors = len(tiles) * DESCRIPTOR_READ_BYTES // array.beat_bytes
     input_beats = sum(task.rows * task.row_beats for task in tasks)
@@ -53,10 +68,6 @@ def layer_roofs(tiles: Sequence[Tile], array: Array, memory: MemoryModel | None)
     write_beats = sum(task.write_beats for task in tasks)
     read_bytes = (input_beats + weight_beats) * array.beat_bytes
     written_bytes = write_beats * array.beat_bytes
-
-    prediction = None
-    if memory is not None:
-        prediction = _sum([predict(tile, array, memory) for tile in tiles])
     return Roofs(
         read_bytes=read_bytes,
         written_bytes=written_bytes,
@@ -64,8 +75,8 @@ def layer_roofs(tiles: Sequence[Tile], array: Array, memory: MemoryModel | None)
         output=sum(task.pass_cycles for task in tasks),
         ports=max(input_beats, weight_beats, write_beats),
         memory=None if memory is None else (read_bytes + written_bytes) / memory.bytes_per_cycle,
-        model=None if prediction is None else prediction.cycles,
-        limit=None if prediction is None else prediction.bound.value,
+        model=None if predicted is None else predicted.cycles,
+        limit=None if predicted is None else predicted.bound.value,
     )
 
 

@@ -12,7 +12,7 @@ of array: MACs / (cycles x MAC/cycle). fed: cycles in which the array got a word
 lanes. wait: cycles in which it got none for want of input, weights or room for results. bound: what
 'of array' would be if only unused lanes, the way out of the array, or full memory ports or memory
 held the layer up; reached: how near it came, beyond it where weights were read ahead. model:
-predicted cycles of the layer alone, limit: what limits it there."""
+predicted cycles; limit: what limits the layer in the prediction."""
 
 _COLUMNS = (
     ("cycles", 12),
@@ -42,7 +42,7 @@ def layer_row(layer: LayerFigures) -> str:
     roofs = layer.roofs
     cells = (
         f"{layer.cycles:,}",
-        "-" if roofs.model is None else f"{roofs.model:,}",
+        _cycles(roofs.model),
         f"{layer.ideal_cycles:,.0f}",
         f"{layer.utilisation:.1%}",
         f"{layer.fed:.1%}",
@@ -63,10 +63,19 @@ def layer_row(layer: LayerFigures) -> str:
 def network_total(network: NetworkFigures, engine: Engine) -> str:
     """The line below the rows."""
     ideal = network.macs / engine.array.macs_per_cycle
-    cells = (f"{network.cycles:,}", "", f"{ideal:,.0f}", f"{network.utilisation:.1%}")
+    cells = (
+        f"{network.cycles:,}",
+        _cycles(network.model),
+        f"{ideal:,.0f}",
+        f"{network.utilisation:.1%}",
+    )
     return (
         f"{'total':<{_NAME_WIDTH}}"
         + "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=False))
         + f"    {network.cycles / engine.clock_hz * 1e3:.1f} ms, {network.fps:.1f} fps "
         f"({'simulated' if engine.simulated else 'measured'}, convolutions only)"
     )
+
+
+def _cycles(model: int | None) -> str:
+    return "-" if model is None else f"{model:,}"
