@@ -19,6 +19,8 @@ def with_bias(b: QdqBuilder, names: list[str], channels: int, scale: Any) -> lis
     """Names of inputs, and maybe an int32 bias with the scale of the accumulator."""
     if b.rng.random() < 0.3:
         return names
+    if b.rng.random() < 0.2:  # ONNX Runtime quantises it
+        return [*names, b.constant(b.rng.standard_normal(channels, np.float32))]
     bias = b.constant(b.rng.integers(-2000, 2000, channels).astype(INT32))
     along = {"axis": 0} if scale.ndim else {}
     return [*names, b.dequantise(bias, scale, np.zeros(scale.shape, INT32), **along)]
@@ -40,10 +42,7 @@ def conv(b: QdqBuilder) -> Any:
     shape = (results, channels // groups, *kernel)
     w, w_scale = b.weights(shape, 0 if b.rng.random() < 0.5 else None)
     scale = parameters[0] * w_scale
-    if b.rng.random() < 0.2:  # ONNX Runtime quantises it
-        names = [x, w, b.constant(b.rng.standard_normal(results, np.float32))]
-    else:
-        names = with_bias(b, [x, w], results, scale)
+    names = with_bias(b, [x, w], results, scale)
     where: dict[str, Any] = {"pads": pads}
     if b.rng.random() < 0.3:
         strides = [min(pair) for pair in zip(strides, kernel, strict=True)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,40 @@ def test_activation_of_equal_scale_becomes_the_clamp(op_type: str) -> None:
     expected = (round(-3 / 0.4) + 5, 6 / 0.4 + 5) if op_type == "Clip" else (5, 127)
     assert layer.layer.clamp == expected
     assert not layer.remark
+    check_equal(proto, graph)
+
+
+def test_clamp_of_a_sum() -> None:
+    b = QdqBuilder(0)
+    y = again(b, b.node("Add", [b.real((1, 4, 9, 9), X), b.real((1, 4, 9, 9), Y)]), Y)
+    proto = b.finish(b.quantise(b.node("Relu", [y]), *Y))
+    graph = import_onnx(proto)
+    (layer,) = graph.layers
+    assert isinstance(layer, layers.Add)
+    assert layer.clamp == (5, 127)
+    check_equal(proto, graph)
+
+
+def test_quantizelinear_for_each_reader_is_one() -> None:
+    b = QdqBuilder(0)
+    y = conv(b, b.real((1, 4, 9, 9), X))
+    first, second = (again(b, y, Y) for _ in range(2))
+    proto = b.finish(b.quantise(conv(b, first), *Y), b.quantise(b.node("Add", [first, second]), *Y))
+    graph = import_onnx(proto)
+    kinds = [type(layer) for layer in graph.layers]
+    assert kinds == [layers.Convolution, layers.Convolution, layers.Add]
+    check_equal(proto, graph)
+
+
+def test_quantizelinear_moves_before_pooling() -> None:
+    b = QdqBuilder(0)
+    y = b.node("Relu", [conv(b, b.real((1, 4, 9, 9), X))])
+    y = b.node("Transpose", [b.node("MaxPool", [y], kernel_shape=[2, 2])], perm=[0, 2, 3, 1])
+    proto = b.finish(b.quantise(y, np.float32(0.4), np.int8(-128)))
+    graph = import_onnx(proto)
+    kinds = [type(layer) for layer in graph.layers]
+    assert kinds == [layers.Convolution, layers.MaxPool, layers.Transpose]
+    assert not any(layer.remark for layer in graph.layers)
     check_equal(proto, graph)
 
 
@@ -148,6 +183,9 @@ def host_model(op_type: str) -> Any:
     if op_type == "large":
         w, _ = b.weights((4, 4, 12, 1), 0)
         return b.finish(b.quantise(b.node("Conv", [x, w], strides=[1, 9]), *Y))
+    if op_type == "axis":
+        w, _ = b.weights((4, 4, 1, 1), 1)
+        return b.finish(b.quantise(b.node("Conv", [x, w]), *Y))
     if op_type == "Resize":
         names = [x, "", b.constant(np.array([1, 1, 2, 2], np.float32))]
         return b.finish(b.quantise(b.node("Resize", names, mode="linear"), *X))
@@ -167,6 +205,7 @@ def host_model(op_type: str) -> Any:
         ("MaxPool", "indices as a second result"),
         ("large", "stride must be in 1..8, got 9"),
         ("Resize", "mode linear"),
+        ("axis", "weights with a scale for each index of axis 1"),
         ("weights", "weights less zero point that do not fit int8"),
         ("ArgMax", "no integer form"),
         ("Softmax", "no integer form"),
@@ -190,6 +229,14 @@ def test_graphs_run_without_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> Non
         np.testing.assert_allclose(value, expected[name][key], rtol=1e-5)
     with pytest.raises(InvalidInputError, match=r"Conv layer 't.*' needs onnxruntime"):
         graphs["Conv"].run(feeds["Conv"])
+
+
+def test_host_layer_that_onnx_runtime_refuses() -> None:
+    graph = import_onnx(host_model("Softmax"))
+    damaged = dataclasses.replace(only_host(graph), model=b"damaged")
+    changed = dataclasses.replace(graph, layers=(graph.layers[0], damaged))
+    with pytest.raises(InvalidInputError, match=r"Softmax layer 't.*' ONNX Runtime cannot load"):
+        changed.run(random_feed(graph, 0))
 
 
 def test_graph_needs_numpy_alone() -> None:

@@ -107,7 +107,8 @@ def run_add(layer: Add, a: AnyArray, b: AnyArray) -> AnyArray:
     fixed = np.float32(y.zero_point) - fma(a_ratio, a_zero, b_ratio * b_zero)
     a_all, b_all = (all_values(x.dtype).astype(np.float32) for x in (first, second))
     table = np.rint(fma(a_ratio, a_all[:, None], fma(b_ratio, b_all, fixed)))
-    return _pairs(saturate(table, y.dtype), a, b)
+    low, high = layer.clamp or (-np.inf, np.inf)
+    return _pairs(saturate(np.clip(table, low, high), y.dtype), a, b)
 
 
 def run_mul(layer: Mul, a: AnyArray, b: AnyArray) -> AnyArray:

@@ -115,9 +115,6 @@ def convert_gemm(ctx: Context, node: Node) -> str | None:
     if isinstance(operands, str):
         return operands
     weights = operands.weights if given.get("transB", 0) else operands.weights.T
-    bias = ctx.values.get(node.input(2))
-    if isinstance(bias, Constant):
-        operands = dataclasses.replace(operands, remark=FLOAT_SUMS)
     return _matrix(ctx, node, operands, weights)
 
 

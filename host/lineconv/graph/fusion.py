@@ -11,6 +11,7 @@ import numpy as np
 
 from lineconv.graph.arithmetic import all_values
 from lineconv.graph.layers import (
+    Add,
     ChannelShuffle,
     Convolution,
     Layer,
@@ -50,20 +51,22 @@ class _Editor:
         self.outputs = outputs
 
     def clamps(self) -> None:
-        """A table that only cuts off, behind a convolution."""
+        """A table that only cuts off, behind a convolution or a sum."""
         for layer in list(self.layers):
             if not isinstance(layer, Table):
                 continue
-            maker, clamp = self._sole_maker(layer, Convolution), _clamp(layer)
-            if maker is None or clamp is None:
+            maker, clamp = self._sole_maker(layer, Layer), _clamp(layer)
+            if clamp is None or not isinstance(maker, (Convolution, Add)):
                 continue
-            low, high = maker.layer.clamp or maker.layer.output_range
+            geometry = maker.layer if isinstance(maker, Convolution) else maker
+            low, high = geometry.clamp or (-128, 255)  # any byte
             both = (min(max(low, clamp[0]), clamp[1]), min(max(high, clamp[0]), clamp[1]))
-            merged = dataclasses.replace(
-                maker,
-                outputs=layer.outputs,
-                layer=dataclasses.replace(maker.layer, clamp=both),
+            merged = (
+                dataclasses.replace(maker, layer=dataclasses.replace(maker.layer, clamp=both))
+                if isinstance(maker, Convolution)
+                else dataclasses.replace(maker, clamp=both)
             )
+            merged = dataclasses.replace(merged, outputs=layer.outputs)
             self.layers[self.layers.index(maker)] = merged
             self.layers.remove(layer)
 

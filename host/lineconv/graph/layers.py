@@ -160,7 +160,12 @@ class Add(Layer):
     """Sum of two tensors that broadcast, each with its scale, as QLinearAdd of ONNX Runtime.
 
     The order of the inputs matters: the second one is scaled and rounded first.
+
+    Attributes:
+        clamp: (low, high) applied last, in the range of the output, or None.
     """
+
+    clamp: Pair | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

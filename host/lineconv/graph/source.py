@@ -13,6 +13,7 @@ from lineconv.errors import InvalidInputError
 from lineconv.extras import require
 from lineconv.graph.layers import AnyArray, Tensor
 from lineconv.graph.qoperator import to_qdq
+from lineconv.graph.rewrite import merge_quantise, pull_quantise
 from lineconv.onnx_model import check_shapes, first_line, inputs
 from lineconv.onnx_session import int8_session
 
@@ -85,6 +86,9 @@ def read_source(model: Any) -> Source:
     _check_nodes(work)
     constants = {c.name: onnx.numpy_helper.to_array(c) for c in work.graph.initializer}
     work = _fold(work, constants, opsets)
+    merge_quantise(work, constants)
+    pull_quantise(work, constants)
+    work = _fold(work, constants, opsets)  # shapes of what is new
     _check_shapes_of_microsoft(work)
     check_shapes(work, frozenset(node.op_type for node in work.graph.node))
     tensors = _tensors(work)
