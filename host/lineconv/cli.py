@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: `lineconv devices | filter | conv | bench | quantize`.
+"""Command line: `lineconv devices | filter | conv | bench | quantize | explore`.
 
 Bad input, a foreign bitstream included, ends in one line on stderr and exit code 2; a device that
 fails in exit code 1.
@@ -23,6 +23,7 @@ from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, check_names
 from lineconv.bench.plots import require_plots
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
+from lineconv.explore.command import add_parser as add_explore
 from lineconv.files import load_array, open_image, pillow, require_writable
 from lineconv.quantize.command import add_parser as add_quantize
 
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--plot", type=Path, metavar="DIR", help="folder for two pictures (SVG)")
     benchmark.set_defaults(run=_bench, json=False)
 
-    for command in (devices, image, conv, add_quantize(commands)):
+    for command in (devices, image, conv, add_quantize(commands), add_explore(commands)):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
     for command in (image, conv, benchmark):
         command.add_argument(
