@@ -105,6 +105,13 @@ def window_outside() -> Any:
     return b.finish(b.quantise(y, *X))
 
 
+def impossible_constant() -> Any:
+    b = QdqBuilder(0)
+    target = b.constant(np.array([7, 7]))
+    w = b.node("Reshape", [b.constant(np.ones((4, 5), np.float32)), target])
+    return b.finish(b.quantise(b.node("Add", [b.real((7, 7), X), w]), *Y))
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -120,6 +127,7 @@ def window_outside() -> Any:
         (changed(int16_activations), "tensor 't.*' is int16; float32, int8"),
         (dynamic_inside(), "tensor 't.*' of NonZero node 't.*' has the dynamic shape"),
         (control_flow(), "If node 't.*' has a graph of its own, control flow cannot be read"),
+        (impossible_constant(), "Reshape node 't.*' cannot be computed: .*"),
         (wrong_bias(), "Conv node 't.*': the scale of its bias must be that of its input times"),
         (window_outside(), "MaxPool node 't.*': its last window lies outside of the input"),
     ],

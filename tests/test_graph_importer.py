@@ -89,6 +89,26 @@ def test_quantizelinear_moves_before_pooling() -> None:
     check_equal(proto, graph)
 
 
+def test_image_is_quantised_before_pooling() -> None:
+    b = QdqBuilder(0)
+    y = b.node("MaxPool", [b.input((1, 4, 9, 9), np.float32)], kernel_shape=[2, 2])
+    proto = b.finish(b.quantise(y, *X))
+    graph = import_onnx(proto)
+    assert [type(layer) for layer in graph.layers] == [layers.Quantize, layers.MaxPool]
+    check_equal(proto, graph)
+
+
+def test_outputs_that_no_layer_makes() -> None:
+    """An input, a tensor of another name, and real values of an input."""
+    b = QdqBuilder(0)
+    x = b.input((2, 3))
+    real = b.dequantise(x, *X)
+    proto = b.finish(x, b.quantise(real, *X), real)
+    graph = import_onnx(proto)
+    assert [type(layer) for layer in graph.layers] == [layers.Reshape, layers.Dequantize]
+    check_equal(proto, graph)
+
+
 def test_activation_that_saturation_replaces_leaves_no_clamp() -> None:
     b = QdqBuilder(0)
     y = b.node("Relu", [conv(b, b.real((1, 4, 9, 9), X))])
@@ -227,7 +247,7 @@ def test_graphs_run_without_onnx_runtime(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("ArgMax", "Softmax"):
         ((key, value),) = graphs[name].run(feeds[name]).items()
         np.testing.assert_allclose(value, expected[name][key], rtol=1e-5)
-    with pytest.raises(InvalidInputError, match=r"Conv layer 't.*' needs onnxruntime"):
+    with pytest.raises(InvalidInputError, match=r"Conv layer 't.*': needs onnxruntime"):
         graphs["Conv"].run(feeds["Conv"])
 
 
@@ -235,7 +255,7 @@ def test_host_layer_that_onnx_runtime_refuses() -> None:
     graph = import_onnx(host_model("Softmax"))
     damaged = dataclasses.replace(only_host(graph), model=b"damaged")
     changed = dataclasses.replace(graph, layers=(graph.layers[0], damaged))
-    with pytest.raises(InvalidInputError, match=r"Softmax layer 't.*' ONNX Runtime cannot load"):
+    with pytest.raises(InvalidInputError, match=r"Softmax layer 't.*': ONNX Runtime cannot load"):
         changed.run(random_feed(graph, 0))
 
 

@@ -33,7 +33,7 @@ def run_host(layer: Host, arrays: Sequence[AnyArray]) -> dict[str, AnyArray]:
     try:
         session = _session(layer.model)
     except InvalidInputError as error:
-        raise InvalidInputError(f"{layer.op_type} layer {layer.name!r} {error}") from None
+        raise InvalidInputError(f"{layer.op_type} layer {layer.name!r}: {error}") from None
     feed = {tensor.name: array for tensor, array in zip(layer.inputs, arrays, strict=True)}
     return dict(zip(names, session.run(names, feed), strict=True))
 

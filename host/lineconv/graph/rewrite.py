@@ -68,7 +68,7 @@ def pull_quantise(model: Any, constants: dict[str, AnyArray]) -> None:
             continue
         scalar = all(name in constants and constants[name].size == 1 for name in end.input[1:])
         maker = makers.get(node.input[0])
-        if not scalar or maker is None or maker.op_type == "DequantizeLinear":
+        if not scalar or (maker is not None and maker.op_type == "DequantizeLinear"):
             continue
         if sole_user(node.input[0]) is None:
             continue

@@ -248,7 +248,12 @@ def _evaluate(node: Any, constants: dict[str, AnyArray], opsets: dict[str, int])
     graph = onnx.helper.make_graph([node], "constant", [], outputs, used)
     imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=8)
-    results: list[AnyArray] = int8_session(model).run(None, {})
+    try:
+        results: list[AnyArray] = int8_session(model).run(None, {})
+    except Exception as error:  # onnxruntime has classes of its own, one per status
+        raise InvalidInputError(
+            f"{node.op_type} node {node.name!r} cannot be computed: {first_line(error)}"
+        ) from None
     return results
 
 
@@ -257,6 +262,8 @@ def _tensors(model: Any) -> dict[str, Tensor]:
     found = {}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         kind = value.type.tensor_type
+        if not kind.elem_type:  # an output that is an input need not say its type again
+            continue
         _check_type(value.name, kind.elem_type)
         shape = tuple(size.dim_value for size in kind.shape.dim)
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type))
