@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cycle model against the counters of the RTL.
 
-LINECONV_SEED repeats the random layers.
+The quick tests always take the same random layers: an error within 2 % is likely, not certain.
+The slow ones draw new layers and print their seed; LINECONV_SEED repeats them.
 """
 
 from __future__ import annotations
@@ -133,10 +134,8 @@ def require_equal(prediction: Prediction, run: DescriptorRun, what: str) -> None
         )
 
 
-def random_layers(name: str, cycles: int) -> Iterator[ConvLayer]:
+def random_layers(name: str, cycles: int, seed: int) -> Iterator[ConvLayer]:
     """Layers of realistic size that take so many cycles if nothing stalls."""
-    seed = int(os.environ.get("LINECONV_SEED", secrets.randbits(32)))
-    print(f"LINECONV_SEED={seed}")
     rng = np.random.default_rng(seed)
     tiny = name == "tiny"
     channels = [3, 4, 8, 16, 24, 40] if tiny else [3, 8, 16, 24, 32, 64, 96, 128, 255, 256, 512]
@@ -179,14 +178,16 @@ def test_bench_layers(board: Boards, layer: ConvLayer, memory: str) -> None:
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("name", ["pynq-z2", "tiny"])
 def test_random_layers(board: Boards, name: str, memory: str) -> None:
-    require_close(board(name), random_layers(name, 1_500_000), MEMORIES[memory])
+    require_close(board(name), random_layers(name, 1_500_000, seed=1), MEMORIES[memory])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("name", PRESETS)
 def test_many_random_layers(board: Boards, name: str, memory: str) -> None:
-    require_close(board(name), random_layers(name, 20_000_000), MEMORIES[memory])
+    seed = int(os.environ.get("LINECONV_SEED", secrets.randbits(32)))
+    print(f"LINECONV_SEED={seed}")
+    require_close(board(name), random_layers(name, 20_000_000, seed), MEMORIES[memory])
 
 
 @pytest.mark.slow
