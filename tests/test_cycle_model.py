@@ -187,7 +187,7 @@ def test_random_layers(board: Boards, name: str, memory: str) -> None:
 def test_many_random_layers(board: Boards, name: str, memory: str) -> None:
     seed = int(os.environ.get("LINECONV_SEED", secrets.randbits(32)))
     print(f"LINECONV_SEED={seed}")
-    require_close(board(name), random_layers(name, 20_000_000, seed), MEMORIES[memory])
+    require_close(board(name), random_layers(name, 8_000_000, seed), MEMORIES[memory])
 
 
 @pytest.mark.slow
