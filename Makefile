@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## photograph and CNN layer through the Verilated engine, compared value by value
 	@$(BIN)/python -m lineconv.demo --output build/demo
 
-test: $(STAMP) ## all tests that need no board (about 15 minutes on 2 cores)
+test: $(STAMP) ## all tests that need no board (about 20 minutes on 2 cores)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
 
 test-slow: $(STAMP) ## the long runs: thousands of random layers and a whole network on the RTL
