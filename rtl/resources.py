@@ -25,6 +25,7 @@ from pathlib import Path
 RTL = Path(__file__).resolve().parent
 sys.path.insert(0, str(RTL.parent / "host"))
 
+from lineconv.boards import BOARDS, Board  # noqa: E402
 from lineconv.presets import PRESETS, Array  # noqa: E402
 from lineconv.virtual_board.build import rtl_files  # noqa: E402
 
@@ -35,15 +36,22 @@ KINDS = ("LUT", "FF", "DSP", "BRAM", "URAM")
 class Chip:
     """What synth_xilinx and the RTL are told, and how much there is of each kind."""
 
-    name: str
+    board: Board  # on which it is
     options: str
     dsp_primitive: str
     ram_style: str
-    capacity: tuple[int, ...]  # in the order of KINDS
+    luts: int
+    flip_flops: int
+
+    @property
+    def capacity(self) -> tuple[int, ...]:
+        """In the order of KINDS."""
+        board = self.board
+        return self.luts, self.flip_flops, board.dsps, board.bram36, board.urams
 
 
-ZYNQ = Chip("xc7z020", "-family xc7", "DSP48E1", "block", (53_200, 106_400, 220, 140, 0))
-KRIA = Chip("xck26", "-family xcup -uram", "DSP48E2", "ultra", (117_120, 234_240, 1_248, 144, 64))
+ZYNQ = Chip(BOARDS["pynq-z2"], "-family xc7", "DSP48E1", "block", 53_200, 106_400)
+KRIA = Chip(BOARDS["kv260"], "-family xcup -uram", "DSP48E2", "ultra", 117_120, 234_240)
 CHIPS = {"pynq-z2": ZYNQ, "kv260": KRIA, "tiny": ZYNQ}
 
 
@@ -182,7 +190,7 @@ def main() -> None:
     print(f"{'module':<24}" + "".join(f"{kind:>9}" for kind in ("count", *KINDS)))
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["LUT"]):
         print(f"{name:<24}" + "".join(f"{value:>9g}" for value in row.values()))
-    print(f"{chip.name:<33}" + "".join(f"{amount:>9}" for amount in chip.capacity))
+    print(f"{chip.board.chip:<33}" + "".join(f"{amount:>9}" for amount in chip.capacity))
     share = [
         f"{rows[options.top][kind] / amount:.0%}" if amount else "-"
         for kind, amount in zip(KINDS, chip.capacity, strict=True)

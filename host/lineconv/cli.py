@@ -20,7 +20,7 @@ import numpy.typing as npt
 import lineconv
 from lineconv import filters
 from lineconv.bench.command import NAMES as BENCH_NAMES
-from lineconv.bench.command import bench, check_names
+from lineconv.bench.command import bench, chosen
 from lineconv.bench.plots import require_plots
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
 from lineconv.explore.command import add_parser as add_explore
@@ -167,7 +167,7 @@ def _conv(options: argparse.Namespace) -> Any:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    names = check_names(options.names)
+    names = chosen(options.names)
     if options.json_file is not None:
         require_writable(options.json_file)
     if options.plot is not None:

@@ -7,11 +7,13 @@ channels, output channels, kernel, rows (= columns) of the input. Padding is hal
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lineconv.errors import InvalidInputError
 from lineconv.layer import ConvLayer
 
-__all__ = ["NETWORKS", "Network", "NetworkLayer"]
+__all__ = ["NETWORKS", "Network", "NetworkLayer", "check_names"]
 
 
 @dataclass(frozen=True)
@@ -175,3 +177,15 @@ NETWORKS: dict[str, Network] = {
         Network("yolov3-tiny", "YOLOv3-tiny, 416x416", _YOLOV3_TINY),
     )
 }
+
+
+def check_names(names: Iterable[str], other: str) -> None:
+    """Refuse what names neither a network nor `other`.
+
+    Raises:
+        InvalidInputError: the message lists the names that there are.
+    """
+    known = (*NETWORKS, other)
+    for name in names:
+        if name not in known:
+            raise InvalidInputError(f"unknown network {name!r}, there are: {', '.join(known)}")

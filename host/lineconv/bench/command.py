@@ -12,25 +12,22 @@ from lineconv.bench.measure import measure_layer, measure_network
 from lineconv.bench.shapes import SINGLE_LAYERS
 from lineconv.bench.table import LEGEND, heading, layer_row, network_total
 from lineconv.driver import Accelerator
-from lineconv.errors import InvalidInputError
 from lineconv.files import write_whole
-from lineconv.networks import NETWORKS
+from lineconv.networks import NETWORKS, check_names
 
-__all__ = ["NAMES", "bench", "check_names"]
+__all__ = ["NAMES", "bench", "chosen"]
 
 _SINGLE = "layers"
 NAMES = (*NETWORKS, _SINGLE)
 
 
-def check_names(names: Sequence[str]) -> Sequence[str]:
+def chosen(names: Sequence[str]) -> Sequence[str]:
     """What to measure; everything if nothing is named.
 
     Raises:
         InvalidInputError: one of the names is unknown.
     """
-    for name in names:
-        if name not in NAMES:
-            raise InvalidInputError(f"unknown network {name!r}, there are: {', '.join(NAMES)}")
+    check_names(names, _SINGLE)
     return names or NAMES
 
 

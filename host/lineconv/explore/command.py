@@ -9,9 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from lineconv.boards import BOARDS, Board, board
-from lineconv.errors import InvalidInputError
 from lineconv.explore.search import Arrays, Candidate, evaluate, explore
-from lineconv.networks import NETWORKS, Network
+from lineconv.networks import NETWORKS, Network, check_names
 from lineconv.presets import PRESETS
 
 __all__ = ["add_parser"]
@@ -62,10 +61,7 @@ def _networks(names: Sequence[str]) -> list[Network]:
     Raises:
         InvalidInputError: one of the names is unknown.
     """
-    for name in names:
-        if name not in (*NETWORKS, _ALL):
-            known = ", ".join((*NETWORKS, _ALL))
-            raise InvalidInputError(f"unknown network {name!r}, there are: {known}")
+    check_names(names, _ALL)
     return list(
         NETWORKS.values() if _ALL in names else map(NETWORKS.__getitem__, dict.fromkeys(names))
     )

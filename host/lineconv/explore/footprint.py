@@ -46,8 +46,7 @@ def footprint(array: Array, *, ultra: bool) -> Footprint:
     bank_words = array.line_buffer_beats // banks
 
     # conv_parameter_buffer: biases and multipliers of a slice, apart, in a RAM per beat of both.
-    slice_beats = array.beat_bytes * PARAMETER.itemsize // array.beat_bytes
-    rams = 2 * slice_beats
+    rams = 2 * PARAMETER.itemsize  # a slice has as many channels as a beat has bytes
     entries = array.parameter_groups * array.num_slices
 
     # Two products per DSP in the array; one DSP per lane of a slice in conv_requantize.

@@ -12,6 +12,7 @@ from lineconv import golden
 from lineconv.graph import arithmetic, layers, pooling
 from lineconv.graph.host import run_host
 from lineconv.graph.layers import AnyArray, Layer
+from lineconv.packing import ceil_div
 
 __all__ = ["run_layer"]
 
@@ -37,7 +38,7 @@ def _convolution(layer: layers.Convolution, x: AnyArray) -> AnyArray:
 def _transposed_convolution(layer: layers.TransposedConvolution, x: AnyArray) -> AnyArray:
     geometry = layer.layer
     shape = (geometry.in_channels, geometry.in_height, geometry.in_width)
-    pixels = [-(-size // step) for size, step in zip(shape[1:], layer.stride, strict=True)]
+    pixels = [ceil_div(size, step) for size, step in zip(shape[1:], layer.stride, strict=True)]
     images = arithmetic.as_int8(x).reshape(-1, geometry.in_channels, *pixels)
     spread = np.full((len(images), *shape), geometry.x_zero_point, np.int8)
     spread[:, :, :: layer.stride[0], :: layer.stride[1]] = images

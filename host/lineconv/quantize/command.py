@@ -11,9 +11,9 @@ from typing import Any
 from lineconv.errors import InvalidInputError
 from lineconv.files import require_writable, write_whole
 from lineconv.onnx_model import inputs, load_model
+from lineconv.progress import Progress
 from lineconv.quantize.calibration import load_calibration
 from lineconv.quantize.quantizer import quantize
-from lineconv.virtual_board.progress import Progress
 
 __all__ = ["add_parser"]
 

@@ -14,6 +14,7 @@ from lineconv import presets
 from lineconv.bus import ByteArray
 from lineconv.errors import DeviceError, InvalidInputError
 from lineconv.presets import MemoryModel, Preset
+from lineconv.progress import Progress
 from lineconv.virtual_board import build
 from lineconv.virtual_board.interface import Fault, Timing, load
 from lineconv.virtual_board.memory import (
@@ -22,7 +23,6 @@ from lineconv.virtual_board.memory import (
     Memory,
     MemoryBuffer,
 )
-from lineconv.virtual_board.progress import Progress
 
 __all__ = ["SimulationError", "Traffic", "VirtualBoard"]
 

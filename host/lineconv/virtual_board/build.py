@@ -24,8 +24,8 @@ from pathlib import Path
 
 from lineconv.errors import DeviceError
 from lineconv.presets import Array
+from lineconv.progress import Progress
 from lineconv.virtual_board import toolchain
-from lineconv.virtual_board.progress import Progress
 from lineconv.virtual_board.toolchain import Toolchain
 
 __all__ = [

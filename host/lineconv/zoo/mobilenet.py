@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineconv.packing import ceil_div
 from lineconv.zoo.builder import Builder, Tensor
 
 __all__ = ["mobilenet_v1", "mobilenet_v2"]
@@ -52,7 +53,7 @@ def _conv_same(
 ) -> Tensor:
     """A 3x3 convolution with TensorFlow's `SAME` padding: the odd pixel at the end."""
     size = x.shape[2]
-    total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
+    total = max((ceil_div(size, stride) - 1) * stride + 3 - size, 0)
     begin, end = total // 2, total - total // 2
     pads = (begin, begin, end, end)
     return net.conv(x, channels, 3, stride=stride, padding=pads, groups=groups, name=name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells the user on stderr what a long build is doing."""
+"""Tells the user on stderr what long work is doing."""
 
 from __future__ import annotations
 
