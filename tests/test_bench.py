@@ -107,13 +107,13 @@ def test_traffic_is_what_the_counters_say(small: None) -> None:
 
 def test_a_network_is_one_program(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     programs: list[list[Operands]] = []
-    run = Accelerator.run
+    run = Accelerator.run_layers
 
     def spy(self: Any, layers: list[Operands], **options: Any) -> Any:
         programs.append(layers)
         return run(self, layers, **options)
 
-    monkeypatch.setattr(Accelerator, "run", spy)
+    monkeypatch.setattr(Accelerator, "run_layers", spy)
     assert main(["bench", "small", "--device", "sim:tiny"]) == 0
     ((one, two, three),) = programs
     assert two.x is one

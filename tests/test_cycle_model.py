@@ -198,7 +198,7 @@ def test_networks(board: Boards, network: str, name: str) -> None:
     engine, preset = board(name).accelerator, PRESETS[name]
     board(name).board.configure(preset.memory)
     layers = network_operands(NETWORKS[network], preset.array)
-    engine.run(layers)
+    engine.run_layers(layers)
     run = engine.last_run
     assert run is not None
     tiles = [tile for layer in layers for tile in tile_operands(layer, preset.array).tiles]

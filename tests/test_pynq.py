@@ -20,6 +20,7 @@ from random_layers import Convolution, convolutions
 
 import lineconv
 from lineconv import hwh, regs
+from lineconv.aligned import AlignedBuffer
 from lineconv.axi_intc import AxiIntc
 from lineconv.errors import (
     BitstreamMismatchError,
@@ -39,7 +40,7 @@ pynq = pytest.importorskip("pynq")
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="pynq")
 
 from lineconv import pynq_device  # noqa: E402  # needs pynq
-from lineconv.overlay import LineconvIP, open_overlay  # noqa: E402
+from lineconv.overlay import LineconvIP, _Allocator, open_overlay  # noqa: E402
 
 try:
     toolchain.find()
@@ -135,7 +136,7 @@ def test_progress_does_not_lose_the_interrupt(device: pynq_device.VirtualDevice)
     layer = ConvLayer(8, 8, 20, 20, (3, 3))
     layers = [random_operands(layer, np.random.default_rng(2), batch=8)]
     done: list[int] = []
-    (y,) = engine().run(layers, progress=done.append)
+    (y,) = engine().run_layers(layers, progress=done.append)
     np.testing.assert_array_equal(y, expected(layers)[0])
     assert done
     assert done == sorted(set(done))
@@ -234,6 +235,18 @@ def test_views_are_synchronised_alone() -> None:
     assert seen.tolist() == [0xA5A5] * 8 + [0x1234] * 8 + [0xA5A5] * 16
     buffer.invalidate()
     assert (buffer[2] == 0xA5A5).all()
+
+
+def test_part_of_a_buffer_of_the_driver() -> None:
+    device = pynq_device.use("tiny")
+    buffer = AlignedBuffer(_Allocator(device), 64)
+    skip = buffer.address - device.board.base_address  # type: ignore[attr-defined]
+    seen = device.board.memory[skip : skip + 64]  # type: ignore[attr-defined]
+    buffer.array[:] = 5
+    buffer.flush(8, 16)
+    assert seen.tolist() == [0xA5] * 8 + [5] * 8 + [0xA5] * 48
+    buffer.invalidate(4, 12)
+    assert buffer.array.tolist() == [5] * 4 + [0xA5] * 4 + [5] * 56
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")

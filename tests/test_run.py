@@ -91,7 +91,7 @@ def test_equals_golden(drawn: tuple[Convolution, Array], data: st.DataObject) ->
         x = layers[0] if chained else expected(layers)[0]
         layers.append(random_operands(reader, rng, x=x))
     board = ModelBoard(array)
-    require_equal(accelerator(board).run(layers), expected(layers))
+    require_equal(accelerator(board).run_layers(layers), expected(layers))
     assert not board.buffers
 
 
@@ -107,7 +107,7 @@ def test_one_start_for_all_layers() -> None:
     layers = chain([CONV, after(CONV, stride=(2, 2)), CONV], batch=2)[:2]
     layers.append(random_operands(CONV, np.random.default_rng(1), name="beside"))
     device = accelerator(board)
-    require_equal(device.run(layers), expected(layers))
+    require_equal(device.run_layers(layers), expected(layers))
     assert board.starts == 1
     assert device.last_run is not None
     assert [run.name for run in device.last_run.layers] == ["layer0", "layer1", "beside"]
@@ -124,7 +124,7 @@ def test_chained_input_takes_no_memory() -> None:
     alone = [chained[0], replace(chained[1], x=expected(chained)[0])]
     for layers in (chained, alone):
         board = ModelBoard(TINY)
-        require_equal(accelerator(board).run(layers), expected(chained))
+        require_equal(accelerator(board).run_layers(layers), expected(chained))
         sizes.append(board.read(regs.WINDOW_LAST_1) - board.read(regs.WINDOW_BASE_1))
     # 9 rows of 7 x 6 bytes, rounded up to beats, to a multiple of 256.
     assert sizes[1] - sizes[0] == 512
@@ -135,7 +135,7 @@ def test_columns_beside_a_result_are_not_read() -> None:
     layers = chain([replace(CONV, in_channels=1, out_channels=1, in_width=19)] * 2)
     array = PRESETS["pynq-z2"].array
     assert tile_layer(layers[0].layer, array).result_width > layers[0].layer.out_width
-    require_equal(accelerator(ModelBoard(array)).run(layers), expected(layers))
+    require_equal(accelerator(ModelBoard(array)).run_layers(layers), expected(layers))
 
 
 DEEP = replace(CONV, in_channels=600)
@@ -171,7 +171,7 @@ def test_what_cannot_be_chained(
     board = ModelBoard(TINY)
     layers = chain([replace(first, out_channels=second.in_channels), second])
     with pytest.raises(error, match=message):
-        accelerator(board).run(layers)
+        accelerator(board).run_layers(layers)
     assert not board.buffers
 
 
@@ -179,12 +179,12 @@ def test_source_must_come_first() -> None:
     first, second = chain([CONV, after(CONV)])
     for layers in ([second, first], [second]):
         with pytest.raises(InvalidLayerError, match="layer1 reads the result of layer0, which is"):
-            accelerator(ModelBoard(TINY)).run(layers)
+            accelerator(ModelBoard(TINY)).run_layers(layers)
 
 
 def test_no_layers() -> None:
     with pytest.raises(InvalidLayerError, match="at least one layer, got none"):
-        accelerator(ModelBoard(TINY)).run([])
+        accelerator(ModelBoard(TINY)).run_layers([])
 
 
 class SlowBoard(ModelBoard):
@@ -206,13 +206,13 @@ class SlowBoard(ModelBoard):
 def test_timeout_is_for_a_descriptor_not_for_the_program() -> None:
     layers = chain([CONV, after(CONV)], batch=3)
     board = SlowBoard(last=6)
-    require_equal(accelerator(board, timeout_s=0.01).run(layers), expected(layers))
+    require_equal(accelerator(board, timeout_s=0.01).run_layers(layers), expected(layers))
 
 
 def test_progress_counts_work() -> None:
     layers = chain([CONV, after(CONV)], batch=3)
     done: list[int] = []
-    accelerator(SlowBoard(last=6)).run(layers, progress=done.append)
+    accelerator(SlowBoard(last=6)).run_layers(layers, progress=done.append)
     small, large = CONV.macs, after(CONV).macs
     assert done == [
         small,
@@ -239,7 +239,7 @@ def test_completed_that_is_told_only_at_the_end() -> None:
 
     layers = chain([CONV, after(CONV)])
     done: list[int] = []
-    accelerator(LateBoard(TINY)).run(layers, progress=done.append)
+    accelerator(LateBoard(TINY)).run_layers(layers, progress=done.append)
     assert done == [CONV.macs + after(CONV).macs]
 
 
@@ -249,4 +249,6 @@ def test_run_that_stops_half_way() -> None:
             return AP_IDLE if offset == regs.CTRL else super().read(offset)
 
     with pytest.raises(RunTimeoutError, match=r"6 descriptor\(s\) did not finish"):
-        accelerator(StuckBoard(last=4), timeout_s=0.01).run(chain([CONV, after(CONV)], batch=3))
+        accelerator(StuckBoard(last=4), timeout_s=0.01).run_layers(
+            chain([CONV, after(CONV)], batch=3)
+        )

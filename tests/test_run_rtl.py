@@ -47,7 +47,7 @@ SHAPES: list[dict[str, Any]] = [
 def run(board: VirtualBoard, preset: Preset, layers: list[Operands]) -> None:
     """Run as one program and compare every layer."""
     device = Accelerator(board, board, wait=board.wait, clock_hz=preset.clock_hz)
-    found = device.run(layers)
+    found = device.run_layers(layers)
     for operands, y, right in zip(layers, found, expected(layers), strict=True):
         assert (y.dtype, y.shape) == (right.dtype, right.shape), operands.name
         assert (y == right).all(), operands.name

@@ -62,12 +62,12 @@ class Buffer(Protocol):
         """The processor's view, one-dimensional."""
         ...
 
-    def flush(self) -> None:
-        """Make what the processor wrote visible to the engine."""
+    def flush(self, start: int = 0, stop: int | None = None) -> None:
+        """Make what the processor wrote to `array[start:stop]` visible to the engine."""
         ...
 
-    def invalidate(self) -> None:
-        """Make what the engine wrote visible to the processor."""
+    def invalidate(self, start: int = 0, stop: int | None = None) -> None:
+        """Make what the engine wrote to `array[start:stop]` visible to the processor."""
         ...
 
     def free(self) -> None:

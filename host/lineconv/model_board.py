@@ -32,13 +32,13 @@ class ModelBuffer:
         self.engine: ByteArray = np.full(nbytes, 0xA5, np.uint8)
         self._board = board
 
-    def flush(self) -> None:
+    def flush(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
-        self.engine[:] = self.array
+        self.engine[start:stop] = self.array[start:stop]
 
-    def invalidate(self) -> None:
+    def invalidate(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
-        self.array[:] = self.engine
+        self.array[start:stop] = self.engine[start:stop]
 
     def free(self) -> None:
         """See `lineconv.bus.Buffer`."""

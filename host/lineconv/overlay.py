@@ -129,13 +129,13 @@ class _Buffer:
         # Not the PynqBuffer, of which every slice would be tracked as one more buffer.
         self.array: ByteArray = np.asarray(buffer)
 
-    def flush(self) -> None:
+    def flush(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
-        self._buffer.flush()
+        self._buffer[start:stop].flush()
 
-    def invalidate(self) -> None:
+    def invalidate(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
-        self._buffer.invalidate()
+        self._buffer[start:stop].invalidate()
 
     def free(self) -> None:
         """See `lineconv.bus.Buffer`."""

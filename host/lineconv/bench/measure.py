@@ -102,7 +102,7 @@ def _roofs(layers: list[Operands], engine: Engine) -> tuple[list[Roofs], int | N
 
 def _run(accelerator: Accelerator, layers: list[Operands], title: str) -> RunReport:
     with _bar(title, sum(operands.layer.macs for operands in layers)) as progress:
-        accelerator.run(layers, progress=progress)
+        accelerator.run_layers(layers, progress=progress)
     run = accelerator.last_run
     if run is None or not run.cycles:
         raise DeviceError(f"{accelerator.name} does not count cycles")

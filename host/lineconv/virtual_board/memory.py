@@ -39,10 +39,10 @@ class MemoryBuffer:
         self.address = address
         self.array = array
 
-    def flush(self) -> None:
+    def flush(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
 
-    def invalidate(self) -> None:
+    def invalidate(self, start: int = 0, stop: int | None = None) -> None:
         """See `lineconv.bus.Buffer`."""
 
     def free(self) -> None:
