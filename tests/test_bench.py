@@ -205,7 +205,7 @@ def test_bound_of_the_way_out() -> None:
 def test_figures_of_a_layer() -> None:
     array = PRESETS["tiny"].array
     (roofs,), _ = program_roofs([tile_layer(THIRD, array).tiles], array, None)
-    run = LayerRun("layer", (DescriptorRun(12_800, 1_000, 500, 1, 2, 3, 60, 20),))
+    run = LayerRun("layer", 12_800, (DescriptorRun(1_000, 500, 1, 2, 3, 60, 20),))
     figures = layer_figures(run, "layer", array, roofs)
     assert figures.ideal_cycles == 400
     assert (figures.utilisation, figures.fed) == (0.4, 0.5)

@@ -255,11 +255,11 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
     expected[:DESCRIPTOR_BYTES] = memory.data[:DESCRIPTOR_BYTES]
     assert (memory.data == expected).all()
 
-    (run,) = results(memory.data, [123])
+    (run,) = results(memory.data[:DESCRIPTOR_BYTES])
     # Descriptor; 5 rows of 10 beats in each of 2 passes; 2 groups of 8 + 8 * 3 beats. Results:
     # per pixel 32 bytes at an odd multiple of 4 and 4 bytes.
     beats = (16 + 2 * 5 * 10 + 2 * (8 + 8 * 3), 16 * (5 + 1))
-    assert run == DescriptorRun(123, 0, 4 * 4 * 2 * 8, 0, 0, 0, *beats)
+    assert run == DescriptorRun(0, 4 * 4 * 2 * 8, 0, 0, 0, *beats)
 
 
 def test_run_stops_at_the_first_bad_descriptor() -> None:
@@ -308,11 +308,11 @@ def test_empty_program_touches_nothing() -> None:
 
 def test_report_adds_up() -> None:
     runs = (
-        DescriptorRun(640, 100, 80, 9, 4, 2, 50, 20),
-        DescriptorRun(320, 60, 40, 1, 6, 3, 30, 10),
+        DescriptorRun(100, 80, 9, 4, 2, 50, 20),
+        DescriptorRun(60, 40, 1, 6, 3, 30, 10),
     )
-    layers = (LayerRun("a", runs), LayerRun("b", runs[1:]))
-    assert (layers[0].macs, layers[0].cycles, layers[0].stall_weights) == (960, 160, 10)
+    layers = (LayerRun("a", 960, runs), LayerRun("b", 320, runs[1:]))
+    assert (layers[0].cycles, layers[0].stall_weights) == (160, 10)
     report = RunReport("sim:tiny", TINY, 1e6, 200, layers)
     assert report.descriptors == (*runs, runs[1])
     assert (report.macs, report.mac_cycles) == (1280, 160)

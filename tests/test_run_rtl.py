@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from layer_chain import expected, random_operands
+from small_network import feed, small_graph, small_network
 
+import lineconv
 from lineconv.driver import Accelerator
 from lineconv.layer import ConvLayer, OutputType
 from lineconv.networks import NETWORKS
@@ -88,3 +90,26 @@ def test_resnet18() -> None:
         started = time.monotonic()
         run(board, preset, list(layers.values()))
         print(f"ResNet-18: {board.cycles:,} cycles in {time.monotonic() - started:.1f} s")
+
+
+@pytest.mark.parametrize("name", ["tiny", "pynq-z2"])
+def test_network(name: str) -> None:
+    """Two programs with host layers around them; the engine counts what each layer takes."""
+    graph, network, given = small_graph(), small_network(name), feed(2)
+    with lineconv.open(f"sim:{name}") as device:
+        device.load(network)
+        y, seconds, rate = device.predict(given, profile=True)
+        run, profile = device.last_run, device.last_profile
+    for image in range(2):
+        one = {tensor: array[image : image + 1] for tensor, array in given.items()}
+        for tensor, right in graph.run(one).items():
+            np.testing.assert_array_equal(y[tensor][image : image + 1], right, tensor)
+    assert run is not None
+    assert profile is not None
+    assert [layer.name for layer in run.layers] == [layer.name for layer in network.layers]
+    assert all(layer.cycles > layer.mac_cycles > 0 for layer in run.layers)
+    # From start to done is the layers and, of each program, what comes before and after.
+    assert 0 < run.cycles - sum(layer.cycles for layer in run.layers) < 4 * 200
+    host_s = sum(step.host_s for image in profile.images for step in image if not step.cycles)
+    assert seconds == pytest.approx(host_s + run.cycles / device.clock_hz)
+    assert rate == pytest.approx(2 / seconds)

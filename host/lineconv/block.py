@@ -7,6 +7,7 @@ One block keeps the window that the engine may touch tight, and is one allocatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,9 @@ class Block:
 
     def measurements(self, block: ByteArray) -> tuple[LayerRun, ...]:
         """What the engine measured, layer by layer, once the program has run."""
-        runs = iter(results(block, self.macs))
+        runs = iter(results(block[: self.count * DESCRIPTOR_BYTES]))
         return tuple(
-            LayerRun(job.operands.name, tuple(next(runs) for _ in range(job.count)))
+            LayerRun(job.operands.name, sum(job.macs), tuple(islice(runs, job.count)))
             for job in self._jobs
         )
 

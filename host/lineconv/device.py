@@ -150,4 +150,6 @@ def _open_pynq(target: str) -> Accelerator:
 
 register(Family("pynq", _boards, _open_pynq))
 register(Family("sim", lambda: _preset_devices("sim", "RTL in simulation"), _open_sim))
-register(Family("model", lambda: _preset_devices("model", "Results only"), _open_model))
+register(
+    Family("model", lambda: _preset_devices("model", "NumPy, no hardware, no cycles"), _open_model)
+)

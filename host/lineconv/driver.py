@@ -13,12 +13,18 @@ import numpy.typing as npt
 from lineconv.aligned import AlignedBuffer
 from lineconv.block import Block
 from lineconv.bus import Allocator, RegisterBus, Wait
+from lineconv.compiler.feed import Feed
+from lineconv.compiler.network import Network
 from lineconv.control import Control, Progress
+from lineconv.errors import DeviceError, NetworkMismatchError
+from lineconv.graph.layers import AnyArray
 from lineconv.identity import read_array
 from lineconv.layer import OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
 from lineconv.operands import Operands, check_operands
 from lineconv.presets import Array, MemoryModel
+from lineconv.profiling.profile import NetworkProfile
 from lineconv.report import RunReport
+from lineconv.runtime import LoadedNetwork
 
 __all__ = ["Accelerator"]
 
@@ -32,7 +38,9 @@ class Accelerator:
         clock_hz: clock of the engine, for durations.
         simulated: no hardware is behind it.
         memory_model: timing of a virtual board's memory; None on a board.
-        last_run: measurements of the last run that succeeded, None before the first.
+        last_run: measurements of the last run that succeeded; None before the first, and after a
+            network ran without `profile`.
+        last_profile: those of the last network that ran with `profile`, step by step, or None.
     """
 
     def __init__(
@@ -63,8 +71,10 @@ class Accelerator:
         self.simulated = simulated
         self.memory_model = memory_model
         self.last_run: RunReport | None = None
+        self.last_profile: NetworkProfile | None = None
         self._control = Control(bus, wait, name, timeout_s)
         self._allocator = allocator
+        self._networks: dict[Network, LoadedNetwork] = {}  # in the order of loading
         self._close = close
 
     @property
@@ -84,6 +94,8 @@ class Accelerator:
 
     def close(self) -> None:
         """Give the device back; it cannot be used after that. Closing twice does nothing."""
+        for network in [*self._networks]:
+            self.unload(network)
         close, self._close = self._close, None
         if close is not None:
             close()
@@ -159,6 +171,89 @@ class Accelerator:
         )
         (y,) = self.run_layers([operands])
         return y[0] if single else y
+
+    def load(self, network: Network) -> None:
+        """Put the programs and weights of a network into the device's memory, where they stay.
+
+        Raises:
+            NetworkMismatchError: it was compiled for another array than the device has.
+            MemoryError: the device has too little memory; see `unload`.
+        """
+        if network.array != self.array:
+            raise NetworkMismatchError(
+                f"{network.name} was compiled for {network.target}: {network.array}; "
+                f"{self.name} has {self.array}"
+            )
+        loaded = self._networks.pop(network, None)
+        loaded = loaded or LoadedNetwork(network, self._control, self._allocator)
+        self._networks[network] = loaded
+
+    def unload(self, network: Network) -> None:
+        """Free the memory of a network; one that is not loaded is no error."""
+        loaded = self._networks.pop(network, None)
+        if loaded is not None:
+            loaded.free()
+
+    def run(
+        self,
+        network: Network,
+        x: Feed,
+        *,
+        progress: Progress | None = None,
+        profile: bool = False,
+    ) -> AnyArray | dict[str, AnyArray]:
+        """Run a network, image by image; it is loaded first unless it is already.
+
+        Args:
+            x: the input, or a dict of all inputs by name. Shapes and types are those of
+                `network.inputs`; the first axis may be longer, a multiple of what the input has.
+            progress: called now and then while the engine works, with the multiply-accumulates
+                that are done.
+            profile: measure each layer and step: `last_run`, `last_profile`.
+
+        Returns:
+            The output, or a dict of all outputs by name; those of several images are joined along
+            the first axis.
+
+        Raises:
+            InvalidTensorError: names, shapes, types or values of inputs do not fit; nothing ran.
+            NetworkMismatchError, MemoryError: see `load`.
+            ProgramError, RunTimeoutError: see `conv2d`.
+            InvalidInputError: a layer on the host needs ONNX Runtime, which is not installed.
+        """
+        self.load(network)
+        self.last_run = self.last_profile = None
+        y, steps = self._networks[network].run(x, progress=progress, profile=profile)
+        if profile:
+            self.last_profile = NetworkProfile(
+                network, self.name, self.simulated, self.clock_hz, steps
+            )
+            self.last_run = self.last_profile.report
+        return y
+
+    def predict(self, x: Feed, *, profile: bool = False) -> Any:
+        """Run the network that was loaded last, as the overlays of hls4ml do.
+
+        Returns:
+            What `run` returns; with `profile`, (that, seconds, images per second). On a simulated
+            device the engine's part of the seconds is its cycles at the clock it stands for.
+
+        Raises:
+            DeviceError: no network is loaded, or `profile` on a device that does not count cycles.
+            Others: see `run`.
+        """
+        if not self._networks:
+            raise DeviceError(f"{self.name}: no network is loaded")
+        network = next(reversed(self._networks))
+        y = self.run(network, x, profile=profile)
+        if not profile:
+            return y
+        assert self.last_profile is not None
+        seconds = self.last_profile.seconds
+        if seconds is None:
+            raise DeviceError(f"{self.name} does not count cycles")
+        count = len(self.last_profile.images) * network.inputs[0].shape[0]
+        return y, seconds, count / seconds
 
     def run_layers(
         self, layers: Sequence[Operands], *, progress: Progress | None = None

@@ -30,6 +30,10 @@ class UnknownDeviceError(InvalidInputError):
     """No device answers to the given name."""
 
 
+class NetworkMismatchError(InvalidInputError):
+    """A network was compiled for another array than the device has."""
+
+
 class DeviceError(LineconvError, RuntimeError):
     """A device failed while it was used."""
 

@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy.typing as npt
+from dataclasses import dataclass, fields
 
 from lineconv.bus import ByteArray
 from lineconv.presets import Array
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES
+from lineconv.regs import DESCRIPTOR
 
 __all__ = ["DescriptorRun", "LayerRun", "RunReport", "results"]
 
@@ -22,7 +18,6 @@ class DescriptorRun:
     """What the engine measured while it ran one descriptor.
 
     Attributes:
-        macs: multiply-accumulates that the layer needed from it.
         cycles: from the completion of the descriptor before, or the start of the run, to its own
             completion, when its last write is acknowledged.
         mac_cycles: the array was fed.
@@ -31,7 +26,6 @@ class DescriptorRun:
             Descriptor and weights of the next layer are read ahead, and count here.
     """
 
-    macs: int
     cycles: int
     mac_cycles: int
     stall_input: int
@@ -41,15 +35,7 @@ class DescriptorRun:
     write_beats: int
 
 
-_MEASURED = (
-    "cycles",
-    "mac_cycles",
-    "stall_input",
-    "stall_weights",
-    "stall_output",
-    "read_beats",
-    "write_beats",
-)
+_MEASURED = tuple(field.name for field in fields(DescriptorRun))
 
 
 class _Totals(ABC):
@@ -59,11 +45,6 @@ class _Totals(ABC):
     @abstractmethod
     def descriptors(self) -> tuple[DescriptorRun, ...]:
         """In the order of the program."""
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates that the layers needed."""
-        return self._total("macs")
 
     @property
     def mac_cycles(self) -> int:
@@ -105,10 +86,12 @@ class LayerRun(_Totals):
 
     Attributes:
         name: of the layer.
+        macs: multiply-accumulates that it needed.
         runs: one or more per image.
     """
 
     name: str
+    macs: int
     runs: tuple[DescriptorRun, ...]
 
     @property
@@ -146,6 +129,11 @@ class RunReport(_Totals):
         return tuple(run for layer in self.layers for run in layer.runs)
 
     @property
+    def macs(self) -> int:
+        """Multiply-accumulates that the layers needed."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
     def utilisation(self) -> float | None:
         """MACs done / MACs that the array could have done; None if cycles are not counted."""
         return self.macs / (self.cycles * self.array.macs_per_cycle) if self.cycles else None
@@ -156,10 +144,7 @@ class RunReport(_Totals):
         return self.cycles / self.clock_hz if self.cycles else None
 
 
-def results(program: ByteArray, macs: Sequence[int]) -> tuple[DescriptorRun, ...]:
-    """The measurements in a program that has run; `macs` are those of its descriptors."""
-    blocks: npt.NDArray[Any] = program[: len(macs) * DESCRIPTOR_BYTES].view(DESCRIPTOR)
-    return tuple(
-        DescriptorRun(count, **{name: int(block[name]) for name in _MEASURED})
-        for count, block in zip(macs, blocks, strict=True)
-    )
+def results(program: ByteArray) -> tuple[DescriptorRun, ...]:
+    """The measurements in the descriptors of a program that has run."""
+    blocks = program.view(DESCRIPTOR)
+    return tuple(DescriptorRun(*block) for block in blocks[list(_MEASURED)].tolist())
