@@ -9,6 +9,7 @@
 #ifndef CONV_INPUT_LANES
 #define CONV_INPUT_LANES 26
 #define CONV_OUTPUT_LANES 16
+#define CONV_VECTOR_LANES 48
 #define CONV_WEIGHT_WORDS 512
 #define CONV_LINE_BUFFER_BEATS 16384
 #define CONV_BEAT_BYTES 8
@@ -41,6 +42,7 @@ constexpr uint32_t kRamDelay = 4;
 struct Config {
     static constexpr uint32_t InputLanes = CONV_INPUT_LANES;    // input bytes per word
     static constexpr uint32_t OutputLanes = CONV_OUTPUT_LANES;  // output channels per group
+    static constexpr uint32_t VectorLanes = CONV_VECTOR_LANES;  // channels per group of other kinds
     static constexpr uint32_t WeightWords =
         CONV_WEIGHT_WORDS;  // words that the weight buffer holds
     static constexpr uint32_t LineBufferBeats = CONV_LINE_BUFFER_BEATS;
@@ -53,6 +55,8 @@ struct Config {
     static_assert(InputLanes >= 1 && InputLanes <= 32, "InputLanes must be 1..32");
     static_assert(OutputLanes >= kSliceLanes && OutputLanes % kSliceLanes == 0,
                   "OutputLanes must be a multiple of the bytes of a beat");
+    static_assert(VectorLanes >= kSliceLanes && VectorLanes % kSliceLanes == 0,
+                  "VectorLanes must be a multiple of the bytes of a beat");
     static_assert(InputLanes * OutputLanes < 1 << 16, "InputLanes x OutputLanes must be < 65536");
     static_assert(WeightWords >= NumSlices && WeightWords < 1 << 16,
                   "WeightWords must be NumSlices .. 65535");

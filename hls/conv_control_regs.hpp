@@ -27,6 +27,7 @@ struct IdentityRegisters {
     uint32_t weight_words;
     uint32_t line_buffer_beats;
     uint32_t memory;
+    uint32_t vector;
 };
 static_assert(offsetof(IdentityRegisters, version) == kVersionOffset - kMagicOffset);
 static_assert(offsetof(IdentityRegisters, lanes) == kLanesOffset - kMagicOffset);
@@ -34,6 +35,7 @@ static_assert(offsetof(IdentityRegisters, weight_words) == kWeightWordsOffset - 
 static_assert(offsetof(IdentityRegisters, line_buffer_beats) ==
               kLineBufferBeatsOffset - kMagicOffset);
 static_assert(offsetof(IdentityRegisters, memory) == kMemoryOffset - kMagicOffset);
+static_assert(offsetof(IdentityRegisters, vector) == kVectorOffset - kMagicOffset);
 
 /// One run, from the arguments to the outputs.
 template <typename Config>
@@ -50,7 +52,8 @@ void run(Memory rows_memory, Memory output_memory, Memory program_memory, uint64
                  Config::InputLanes | Config::OutputLanes << 16,
                  Config::WeightWords,
                  Config::LineBufferBeats,
-                 kBeatBytes | kAddressBits << 8 | Config::ParameterGroups << 16};
+                 kBeatBytes | kAddressBits << 8 | Config::WeightWords << 16,
+                 Config::VectorLanes};
 }
 
 }  // namespace conv

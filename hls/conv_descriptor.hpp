@@ -60,6 +60,9 @@ inline Descriptor unpack_descriptor(const Beat (&beats)[kDescriptorBeats]) {
     d.groups_per_pass = descriptor_field<uint16_t>(beats, offsetof(Descriptor, groups_per_pass));
     d.row_slots = descriptor_field<uint16_t>(beats, offsetof(Descriptor, row_slots));
     d.segment_words = descriptor_field<uint16_t>(beats, offsetof(Descriptor, segment_words));
+    d.group_channels = descriptor_field<uint16_t>(beats, offsetof(Descriptor, group_channels));
+    d.group_step = descriptor_field<uint16_t>(beats, offsetof(Descriptor, group_step));
+    d.second_address = descriptor_field<uint64_t>(beats, offsetof(Descriptor, second_address));
     return d;
 }
 

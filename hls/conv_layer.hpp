@@ -121,6 +121,7 @@ class Checker {
     bool shape_fits() {
         if (d_.input_height == 0 || d_.input_width == 0 || d_.input_channels == 0) return false;
         if (d_.output_height == 0 || d_.output_width == 0 || d_.output_channels == 0) return false;
+        if (d_.group_channels != d_.input_channels || d_.group_step != 0) return false;
         // The dilation stands on the other side of the comparison, so that a kernel of 0, refused
         // later, needs no sign.
         kernel_rows_ = multiply(d_.dilation_height, d_.kernel_height);

@@ -7,7 +7,7 @@
 namespace conv {
 
 constexpr uint32_t kIdentity = 0x4c434e56;
-constexpr uint32_t kInterfaceVersion = 0x10000;
+constexpr uint32_t kInterfaceVersion = 0x20000;
 constexpr uint32_t kRegisterBytes = 0x100;
 constexpr uint32_t kDescriptorBytes = 0x100;
 constexpr uint32_t kDescriptorReadBytes = 0x80;
@@ -39,9 +39,13 @@ constexpr uint32_t kLanesOffset = 0x88;
 constexpr uint32_t kWeightWordsOffset = 0x8c;
 constexpr uint32_t kLineBufferBeatsOffset = 0x90;
 constexpr uint32_t kMemoryOffset = 0x94;
+constexpr uint32_t kVectorOffset = 0x98;
 
 enum class Kind : uint8_t {
     kConv = 1,
+    kDepthwise = 2,
+    kMaxPool = 3,
+    kAdd = 4,
 };
 
 enum class OutputType : uint8_t {
@@ -112,7 +116,11 @@ struct Descriptor {
     uint16_t groups_per_pass;
     uint16_t row_slots;
     uint16_t segment_words;
-    uint8_t reserved_5a[38];
+    uint16_t group_channels;
+    uint16_t group_step;
+    uint8_t reserved_5e[2];
+    uint64_t second_address;
+    uint8_t reserved_68[24];
 };
 static_assert(sizeof(Descriptor) == 128);
 

@@ -12,6 +12,7 @@ module conv_axi
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter int unsigned IdWidth = 1,
@@ -136,6 +137,7 @@ module conv_axi
   conv_control_regs #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats)
   ) u_control_regs (
@@ -177,6 +179,7 @@ module conv_axi
   conv_core #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
     .DspPrimitive(DspPrimitive),

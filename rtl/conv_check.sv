@@ -15,6 +15,7 @@ module conv_check
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384
 ) (
@@ -51,6 +52,7 @@ module conv_check
   conv_check_steps #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats)
   ) u_steps (

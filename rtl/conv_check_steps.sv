@@ -12,6 +12,7 @@ module conv_check_steps
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384
 ) (
@@ -40,8 +41,12 @@ module conv_check_steps
   if (OutputLanes == 0 || OutputLanes % conv_pkg::SliceLanes != 0) begin : gen_bad_output_lanes
     $fatal(1, "OutputLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
   end
-  if (ParameterGroups == 0 || WeightWords >= 1 << 16) begin : gen_bad_weight_words
-    $fatal(1, "WeightWords must be at least OutputLanes / SliceLanes and below 65536");
+  if (VectorLanes == 0 || VectorLanes % conv_pkg::SliceLanes != 0) begin : gen_bad_vector_lanes
+    $fatal(1, "VectorLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
+  end
+  if (ParameterGroups == 0 || WeightWords < VectorLanes / conv_pkg::SliceLanes ||
+      WeightWords >= 1 << 16) begin : gen_bad_weight_words
+    $fatal(1, "WeightWords must be at least the slices of a group and below 65536");
   end
   if (LineBufferBeats == 0 || LineBufferBeats > WalkBytes) begin : gen_bad_line_buffer_beats
     $fatal(1, "LineBufferBeats must be 1 to %0d", WalkBytes);
@@ -105,7 +110,8 @@ module conv_check_steps
         condition_o.code = ErrorBadShape;
         condition_o.legal = d.input_height != '0 && d.input_width != '0 &&
                             d.input_channels != '0 && d.output_channels != '0 &&
-                            d.output_height != '0 && d.output_width != '0;
+                            d.output_height != '0 && d.output_width != '0 &&
+                            d.group_channels == d.input_channels && d.group_step == '0;
       end
       KernelRows: begin
         condition_o.a = 32'(d.dilation_height);

@@ -19,6 +19,7 @@ module conv_control_regs
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384
 ) (
@@ -60,7 +61,6 @@ module conv_control_regs
   input logic [63:0] cycles_i
 );
 
-  localparam int unsigned ParameterGroups = WeightWords / (OutputLanes / SliceLanes);
   localparam logic [1:0] RespOkay = 2'b00;
 
   typedef logic [31:0] word_t;
@@ -230,7 +230,8 @@ module conv_control_regs
         LanesOffset: r_data_d = {16'(OutputLanes), 16'(InputLanes)};
         WeightWordsOffset: r_data_d = WeightWords;
         LineBufferBeatsOffset: r_data_d = LineBufferBeats;
-        MemoryOffset: r_data_d = {16'(ParameterGroups), 8'(AddressBits), 8'(BeatBytes)};
+        MemoryOffset: r_data_d = {16'(WeightWords), 8'(AddressBits), 8'(BeatBytes)};
+        VectorOffset: r_data_d = 32'(VectorLanes);
         default: ;
       endcase
     end
@@ -282,6 +283,9 @@ module conv_control_regs
 
   if (OutputLanes < SliceLanes || OutputLanes % SliceLanes != 0) begin : gen_bad_output_lanes
     $fatal(1, "OutputLanes must be a multiple of SliceLanes");
+  end
+  if (VectorLanes < SliceLanes || VectorLanes % SliceLanes != 0) begin : gen_bad_vector_lanes
+    $fatal(1, "VectorLanes must be a multiple of SliceLanes");
   end
 
 endmodule

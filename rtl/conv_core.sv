@@ -10,6 +10,7 @@ module conv_core
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter string DspPrimitive = "none",
@@ -92,6 +93,7 @@ module conv_core
   conv_program #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
     .Stages(Stages)
@@ -234,6 +236,7 @@ module conv_core
   conv_datapath #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
     .DspPrimitive(DspPrimitive),

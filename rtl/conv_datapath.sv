@@ -11,6 +11,7 @@ module conv_datapath
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter string DspPrimitive = "none",
@@ -72,6 +73,10 @@ module conv_datapath
   localparam int unsigned MostColumns = Columns > ParameterBeats ? Columns : ParameterBeats;
   // Slices on their way from the sequencer to the requantiser must find room.
   localparam int unsigned ResultDepth = 64;
+
+  if (VectorLanes == 0 || VectorLanes % SliceLanes != 0) begin : gen_bad_vector_lanes
+    $fatal(1, "VectorLanes must be a positive multiple of %0d", SliceLanes);
+  end
 
   // Input rows go to the line buffer.
   logic line_wr_valid;

@@ -11,6 +11,7 @@ module conv_program
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter int unsigned Stages = 3  // that report done
@@ -120,6 +121,7 @@ module conv_program
   conv_check #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats)
   ) u_check (

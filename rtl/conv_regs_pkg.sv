@@ -5,7 +5,7 @@
 package conv_regs_pkg;
 
   localparam int unsigned Identity = 32'h4c434e56;
-  localparam int unsigned InterfaceVersion = 32'h10000;
+  localparam int unsigned InterfaceVersion = 32'h20000;
   localparam int unsigned RegisterBytes = 32'h100;
   localparam int unsigned DescriptorBytes = 32'h100;
   localparam int unsigned DescriptorReadBytes = 32'h80;
@@ -38,9 +38,13 @@ package conv_regs_pkg;
   localparam logic [7:0] WeightWordsOffset = 8'h8c;
   localparam logic [7:0] LineBufferBeatsOffset = 8'h90;
   localparam logic [7:0] MemoryOffset = 8'h94;
+  localparam logic [7:0] VectorOffset = 8'h98;
 
   typedef enum logic [7:0] {
-    KindConv = 8'd1
+    KindConv = 8'd1,
+    KindDepthwise = 8'd2,
+    KindMaxPool = 8'd3,
+    KindAdd = 8'd4
   } kind_e;
 
   typedef enum logic [7:0] {
@@ -77,7 +81,11 @@ package conv_regs_pkg;
 
   // The part of a descriptor that the engine reads.
   typedef struct packed {
-    logic [303:0] reserved_5a;
+    logic [191:0] reserved_68;
+    logic [63:0] second_address;
+    logic [15:0] reserved_5e;
+    logic [15:0] group_step;
+    logic [15:0] group_channels;
     logic [15:0] segment_words;
     logic [15:0] row_slots;
     logic [15:0] groups_per_pass;

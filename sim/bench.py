@@ -36,10 +36,14 @@ def parameters(configurations: list[dict[str, int]]) -> dict[str, int]:
 
 
 def engine_array(parameters: dict[str, int]) -> Array:
-    """The array that the RTL parameters of a build describe."""
+    """The array that the RTL parameters of a build describe.
+
+    A module that does not know the vector unit gets the narrowest.
+    """
     return Array(
         parameters["InputLanes"],
         parameters["OutputLanes"],
+        parameters.get("VectorLanes", BEAT_BYTES),
         parameters["WeightWords"],
         parameters["LineBufferBeats"],
         BEAT_BYTES,

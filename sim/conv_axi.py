@@ -23,12 +23,31 @@ from lineconv import regs
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
 
 CONFIGURATIONS = [
-    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
-    {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 64, "LineBufferBeats": 256},
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 512},
+    {
+        "InputLanes": 4,
+        "OutputLanes": 8,
+        "VectorLanes": 16,
+        "WeightWords": 128,
+        "LineBufferBeats": 512,
+    },
+    {
+        "InputLanes": 13,
+        "OutputLanes": 32,
+        "VectorLanes": 8,
+        "WeightWords": 64,
+        "LineBufferBeats": 256,
+    },
+    {
+        "InputLanes": 26,
+        "OutputLanes": 16,
+        "VectorLanes": 48,
+        "WeightWords": 64,
+        "LineBufferBeats": 512,
+    },
     {
         "InputLanes": 5,
         "OutputLanes": 32,
+        "VectorLanes": 48,
         "WeightWords": 64,
         "LineBufferBeats": 512,
         "BeatBytes": 16,
@@ -236,6 +255,7 @@ async def identity(dut: Any) -> None:
     engine = await begin(dut, "identity")
     assert await engine.read(regs.MAGIC) == int.from_bytes(b"LCNV", "big")
     assert await engine.read(regs.LANES) == ARRAY.output_lanes << 16 | ARRAY.input_lanes
+    assert await engine.read(regs.VECTOR) == ARRAY.vector_lanes
     assert await engine.read(regs.WEIGHT_WORDS) == ARRAY.weight_words
     assert await engine.read(regs.LINE_BUFFER_BEATS) == ARRAY.line_buffer_beats
 

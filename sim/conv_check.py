@@ -22,12 +22,31 @@ from lineconv.packing import ceil_div
 from lineconv.regs import DESCRIPTOR, Error, Kind
 
 CONFIGURATIONS = [
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
-    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
-    {"InputLanes": 13, "OutputLanes": 24, "WeightWords": 100, "LineBufferBeats": 1000},
+    {
+        "InputLanes": 26,
+        "OutputLanes": 16,
+        "VectorLanes": 48,
+        "WeightWords": 512,
+        "LineBufferBeats": 16384,
+    },
+    {
+        "InputLanes": 4,
+        "OutputLanes": 8,
+        "VectorLanes": 16,
+        "WeightWords": 128,
+        "LineBufferBeats": 512,
+    },
+    {
+        "InputLanes": 13,
+        "OutputLanes": 24,
+        "VectorLanes": 40,
+        "WeightWords": 100,
+        "LineBufferBeats": 1000,
+    },
     {
         "InputLanes": 32,
         "OutputLanes": 32,
+        "VectorLanes": 96,
         "WeightWords": 512,
         "LineBufferBeats": 16384,
         "BeatBytes": 16,
@@ -117,6 +136,8 @@ def _draw(rng: np.random.Generator) -> Descriptor:
         d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
     )
     segment_bytes = d["input_channels"] * (d["kernel_width"] if flattened else 1)
+    d["group_channels"], d["group_step"] = d["input_channels"], 0
+    d["second_address"] = 0
     d["segment_words"] = ceil_div(segment_bytes, ARRAY.input_lanes)
     segments = 1 if flattened else d["kernel_width"]
     group_words = d["kernel_height"] * segments * d["segment_words"]

@@ -19,8 +19,20 @@ from lineconv.packing import ceil_div
 from lineconv.regs import Error
 
 CONFIGURATIONS = [
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
-    {"InputLanes": 13, "OutputLanes": 24, "WeightWords": 100, "LineBufferBeats": 1000},
+    {
+        "InputLanes": 26,
+        "OutputLanes": 16,
+        "VectorLanes": 48,
+        "WeightWords": 512,
+        "LineBufferBeats": 16384,
+    },
+    {
+        "InputLanes": 13,
+        "OutputLanes": 24,
+        "VectorLanes": 40,
+        "WeightWords": 100,
+        "LineBufferBeats": 1000,
+    },
 ]
 
 STEPS = 28

@@ -23,8 +23,20 @@ from bench import Sink, Source, cycles, parameters, seeded, stalls, start
 from lineconv import regs
 
 CONFIGURATIONS = [
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
-    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
+    {
+        "InputLanes": 26,
+        "OutputLanes": 16,
+        "VectorLanes": 48,
+        "WeightWords": 512,
+        "LineBufferBeats": 16384,
+    },
+    {
+        "InputLanes": 4,
+        "OutputLanes": 8,
+        "VectorLanes": 16,
+        "WeightWords": 128,
+        "LineBufferBeats": 512,
+    },
 ]
 PARAMETERS = parameters(CONFIGURATIONS)
 
@@ -41,7 +53,8 @@ IDENTITY = {
     "LANES": PARAMETERS["InputLanes"] | PARAMETERS["OutputLanes"] << 16,
     "WEIGHT_WORDS": PARAMETERS["WeightWords"],
     "LINE_BUFFER_BEATS": PARAMETERS["LineBufferBeats"],
-    "MEMORY": 8 | 32 << 8 | PARAMETERS["WeightWords"] * 8 // PARAMETERS["OutputLanes"] << 16,
+    "MEMORY": 8 | 32 << 8 | PARAMETERS["WeightWords"] << 16,
+    "VECTOR": PARAMETERS["VectorLanes"],
 }
 RESULTS = {
     "status_i": "STATUS",

@@ -19,7 +19,13 @@ from bench import engine_array, parameters, seeded, stalls, start
 from layer import derive, pack_layer
 
 CONFIGURATIONS = [
-    {"InputLanes": 4, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 256},
+    {
+        "InputLanes": 4,
+        "OutputLanes": 16,
+        "VectorLanes": 24,
+        "WeightWords": 64,
+        "LineBufferBeats": 256,
+    },
 ]
 ARRAY = engine_array(parameters(CONFIGURATIONS))
 SIZE = 1 << 18

@@ -21,10 +21,17 @@ from layer import derive, pack_layer
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
 
 CONFIGURATIONS = [
-    {"InputLanes": 4, "OutputLanes": 16, "WeightWords": 64, "LineBufferBeats": 256},
+    {
+        "InputLanes": 4,
+        "OutputLanes": 16,
+        "VectorLanes": 24,
+        "WeightWords": 64,
+        "LineBufferBeats": 256,
+    },
     {
         "InputLanes": 5,
         "OutputLanes": 32,
+        "VectorLanes": 48,
         "WeightWords": 64,
         "LineBufferBeats": 256,
         "BeatBytes": 16,

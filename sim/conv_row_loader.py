@@ -25,7 +25,7 @@ CONFIGURATIONS = [
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 BEATS = _PARAMETERS["LineBufferBeats"]
-ARRAY = Array(4, BEAT_BYTES, 128, BEATS, BEAT_BYTES)
+ARRAY = Array(4, BEAT_BYTES, BEAT_BYTES, 128, BEATS, BEAT_BYTES)
 STALLS = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.0, 0.0, 0.95), (0.9, 0.3, 0.5)]
 INPUTS = ["start_i", "layer_i", "req_ready_i", "data_valid_i", "data_i", "rows_free_i"]
 

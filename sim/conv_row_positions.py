@@ -17,7 +17,7 @@ from lineconv.presets import Array
 
 CONFIGURATIONS = [{"LineBufferBeats": 256}, {"LineBufferBeats": 16384}]
 _PARAMETERS = parameters(CONFIGURATIONS)
-ARRAY = Array(4, 8, 128, _PARAMETERS["LineBufferBeats"])
+ARRAY = Array(4, 8, 8, 128, _PARAMETERS["LineBufferBeats"])
 OUTPUTS = ["row_beat_o", "row_o", "groups_o", "pass_first_o", "pass_last_o", "layer_last_o"]
 
 

@@ -23,7 +23,7 @@ CONFIGURATIONS = [
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = Array(
-    _PARAMETERS["InputLanes"], 16, _PARAMETERS["WeightWords"], _PARAMETERS["LineBufferBeats"]
+    _PARAMETERS["InputLanes"], 16, 8, _PARAMETERS["WeightWords"], _PARAMETERS["LineBufferBeats"]
 )
 LATENCY = 5
 FIRST = ["word", "segment", "kernel_row", "group", "column", "pass"]

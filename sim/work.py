@@ -202,6 +202,7 @@ class Work:
             "groups_per_pass": g.groups_per_pass,
             "row_slots": g.row_slots,
             "segment_words": g.segment_words,
+            "group_channels": layer.in_channels,
         }
         record = np.zeros((), DESCRIPTOR)
         for name, value in values.items():

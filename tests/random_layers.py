@@ -96,10 +96,14 @@ class Convolution:
 def arrays() -> st.SearchStrategy[Array]:
     """The presets, and others down to an array that holds almost nothing."""
     odd = st.builds(
-        lambda slices, beat_bytes, **sizes: Array(
-            output_lanes=slices * beat_bytes, beat_bytes=beat_bytes, **sizes
+        lambda slices, vector_slices, beat_bytes, **sizes: Array(
+            output_lanes=slices * beat_bytes,
+            vector_lanes=vector_slices * beat_bytes,
+            beat_bytes=beat_bytes,
+            **sizes,
         ),
         st.sampled_from([1, 2, 4]),
+        st.sampled_from([1, 3, 4]),
         st.sampled_from(BEAT_BYTES),
         input_lanes=st.sampled_from([1, 3, 4, 13, 26]),
         weight_words=st.sampled_from([4, 9, 20, 128]),

@@ -343,13 +343,14 @@ class OddBoard(ModelBoard):
     [
         (regs.MAGIC, 0xFFFFFFFF, "MAGIC reads 0xffffffff, a lineconv engine has 0x4c434e56"),
         (regs.MAGIC, 0, "MAGIC reads 0x00000000"),
-        (regs.VERSION, 0x00020003, r"interface version 2\.3, this package drives 1\.x"),
+        (regs.VERSION, 0x00030003, r"interface version 3\.3, this package drives 2\.x"),
         (regs.LANES, 0, "impossible size: input_lanes is 0"),
         (regs.LANES, 4 | 12 << 16, "output_lanes is 12"),
         (regs.WEIGHT_WORDS, 0, "weight_words is 0"),
         (regs.LINE_BUFFER_BEATS, 0, "line_buffer_beats is 0"),
         (regs.MEMORY, 4 | 32 << 8 | 128 << 16, "beat_bytes is 4"),
-        (regs.MEMORY, 8 | 32 << 8 | 99 << 16, "99 parameter groups, this package expects 128"),
+        (regs.MEMORY, 8 | 32 << 8 | 99 << 16, "99 parameter slices, this package expects 128"),
+        (regs.VECTOR, 12, "vector_lanes is 12"),
     ],
 )
 def test_other_bitstream(offset: int, value: int, message: str) -> None:
@@ -358,7 +359,7 @@ def test_other_bitstream(offset: int, value: int, message: str) -> None:
 
 
 def test_newer_minor_version_is_welcome() -> None:
-    assert accelerator(OddBoard({regs.VERSION: 0x00010007})).array == TINY
+    assert accelerator(OddBoard({regs.VERSION: 0x00020007})).array == TINY
 
 
 class LateBoard(ModelBoard):

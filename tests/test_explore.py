@@ -67,6 +67,7 @@ def test_arrays_fill_the_board(name: str) -> None:
             wider = type(array)(
                 array.input_lanes + 1,
                 array.output_lanes,
+                array.vector_lanes,
                 array.weight_words,
                 array.line_buffer_beats,
                 array.beat_bytes,

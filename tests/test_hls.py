@@ -35,9 +35,9 @@ TINY = PRESETS["tiny"].array
 ARRAYS = {
     "tiny": TINY,
     "pynq-z2": PRESETS["pynq-z2"].array,
-    "13x32": Array(input_lanes=13, output_lanes=32, weight_words=36, line_buffer_beats=100),
-    "1x8": Array(input_lanes=1, output_lanes=8, weight_words=40, line_buffer_beats=33),
-    "5x32, 16 bytes": Array(5, 32, weight_words=36, line_buffer_beats=70, beat_bytes=16),
+    "13x32": Array(13, 32, vector_lanes=24, weight_words=36, line_buffer_beats=100),
+    "1x8": Array(1, 8, vector_lanes=8, weight_words=40, line_buffer_beats=33),
+    "5x32, 16 bytes": Array(5, 32, 48, weight_words=36, line_buffer_beats=70, beat_bytes=16),
 }
 MEMORY_BYTES = 8 << 20
 BASE = DEFAULT_BASE_ADDRESS
@@ -203,6 +203,7 @@ def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.
     row_bytes = int(d["output_width"]) * d["output_pixel_stride"]
     d["output_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
     fields = Fields(d, array)
+    d["group_channels"] = d["input_channels"]
     d["segment_words"] = ceil_div(fields.segment_bytes, array.input_lanes)
     d["row_slots"] = max(span, d["stride_height"]) + rng.choice([0, 0, 1, 5, 20])
     most = array.weight_words // Fields(d, array).group_words

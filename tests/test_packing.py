@@ -19,7 +19,12 @@ from lineconv.packing import (
 )
 from lineconv.presets import Array
 
-ARRAYS = [Array(4, 8, 99, 9), Array(26, 16, 99, 9), Array(1, 32, 99, 9), Array(3, 32, 99, 9, 16)]
+ARRAYS = [
+    Array(4, 8, 8, 99, 9),
+    Array(26, 16, 8, 99, 9),
+    Array(1, 32, 8, 99, 9),
+    Array(3, 32, 16, 99, 9, 16),
+]
 SHAPES = [(1, 1, 1, 1), (2, 3, 4, 5), (3, 8, 2, 1), (1, 5, 3, 16), (1, 17, 1, 7), (2, 40, 3, 2)]
 
 

@@ -44,7 +44,10 @@ def test_unknown_preset_lists_the_known() -> None:
         ({"input_lanes": 0}, "input_lanes is 0"),
         ({"output_lanes": 12}, "output_lanes is 12, allowed are multiples of 8"),
         ({"output_lanes": 0}, "output_lanes is 0"),
+        ({"vector_lanes": 20}, "vector_lanes is 20, allowed are multiples of 8"),
+        ({"vector_lanes": 0}, "vector_lanes is 0"),
         ({"weight_words": 0}, "weight_words is 0"),
+        ({"weight_words": 1}, "weight_words is 1, allowed is 2..65535"),
         ({"line_buffer_beats": -1}, "line_buffer_beats is -1"),
         ({"beat_bytes": 4}, "beat_bytes is 4, allowed are 8 and 16"),
         ({"beat_bytes": 16}, "output_lanes is 8, allowed is 16"),
@@ -52,7 +55,7 @@ def test_unknown_preset_lists_the_known() -> None:
 )
 def test_array_refuses(change: dict[str, int], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        replace(Array(4, 8, 128, 512), **change)
+        replace(Array(4, 8, 16, 128, 512), **change)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,9 @@ def test_descriptor_of_a_layer() -> None:
         "clamp_min": 5,
         "clamp_max": 100,
         "segment_words": 3,
+        "group_channels": 6,
+        "group_step": 0,
+        "second_address": 0,
         "row_slots": 9,
         "status": 0,
         "cycles": 0,
@@ -203,7 +206,7 @@ def naive(
 def test_executor_takes_strides_that_the_host_does_not_use() -> None:
     """A tensor inside a larger one on both sides, at odd addresses; dilated, so in segments."""
     rng = np.random.default_rng(5)
-    array = Array(3, 8, 64, 64)
+    array = Array(3, 8, 8, 64, 64)
     x = rng.integers(-128, 128, (5, 7, 4)).astype(np.int8)
     w = rng.integers(-128, 128, (9, 4, 2, 2)).astype(np.int8)
     bias = rng.integers(-999, 999, 9).astype(np.int32)
@@ -239,6 +242,7 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
         "groups_per_pass": 1,
         "row_slots": 3,
         "segment_words": 2,
+        "group_channels": 4,
     }.items():
         block[name] = value
     memory.data[:DESCRIPTOR_BYTES] = np.frombuffer(block.tobytes(), np.uint8)

@@ -398,9 +398,9 @@ def test_open_overlay() -> None:
     [
         (
             "lineconv.org:ip:lineconv:0.9",
-            "holds lineconv.org:ip:lineconv:0.9, this package drives .*:1.0: update the older",
+            "holds lineconv.org:ip:lineconv:0.9, this package drives .*:2.0: update the older",
         ),
-        ("xilinx.com:hls:fir:1.0", "no lineconv.org:ip:lineconv:1.0 but .*xilinx.com:hls:fir:1.0"),
+        ("xilinx.com:hls:fir:1.0", "no lineconv.org:ip:lineconv:2.0 but .*xilinx.com:hls:fir:1.0"),
     ],
 )
 def test_foreign_overlay(tmp_path: Path, vlnv: str, message: str) -> None:

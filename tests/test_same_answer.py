@@ -31,7 +31,7 @@ FEW, MANY = 300, 2000
 PRESETS_RUN = [
     PRESETS["tiny"],
     PRESETS["pynq-z2"],
-    replace(PRESETS["kv260"], name="narrow kv260", array=Array(5, 32, 128, 512, beat_bytes=16)),
+    replace(PRESETS["kv260"], name="narrow kv260", array=Array(5, 32, 48, 128, 512, beat_bytes=16)),
 ]
 
 

@@ -149,7 +149,8 @@ def test_registers_read_their_reset_value(board: VirtualBoard) -> None:
         regs.LANES: array.input_lanes | array.output_lanes << 16,
         regs.WEIGHT_WORDS: array.weight_words,
         regs.LINE_BUFFER_BEATS: array.line_buffer_beats,
-        regs.MEMORY: 8 | 32 << 8 | array.parameter_groups << 16,
+        regs.MEMORY: 8 | 32 << 8 | array.weight_words << 16,
+        regs.VECTOR: array.vector_lanes,
     }
     assert {offset: board.read(offset) for offset in expected} == expected
 

@@ -129,6 +129,7 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
 
     yield Error.BAD_SHAPE, min(f.input_height, f.input_width, f.input_channels) > 0
     yield Error.BAD_SHAPE, min(f.output_height, f.output_width, f.output_channels) > 0
+    yield Error.BAD_SHAPE, f.group_channels == f.input_channels and f.group_step == 0
     span_height = f.dilation_height * (f.kernel_height - 1) + 1
     span_width = f.dilation_width * (f.kernel_width - 1) + 1
     last_row = (f.output_height - 1) * f.stride_height + span_height

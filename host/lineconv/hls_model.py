@@ -61,7 +61,7 @@ class _Registers(ctypes.Structure):
         ("watchdog_cycles", ctypes.c_uint32),
         ("cycles", ctypes.c_uint64),
         ("outcome", ctypes.c_uint32 * 3),
-        ("identity", ctypes.c_uint32 * 6),
+        ("identity", ctypes.c_uint32 * 7),
     )
 
 

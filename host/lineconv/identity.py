@@ -41,17 +41,18 @@ def read_array(bus: RegisterBus) -> Array:
         array = Array(
             input_lanes=lanes & 0xFFFF,
             output_lanes=lanes >> 16,
+            vector_lanes=bus.read(regs.VECTOR) & 0xFFFF,
             weight_words=bus.read(regs.WEIGHT_WORDS),
             line_buffer_beats=bus.read(regs.LINE_BUFFER_BEATS),
             beat_bytes=memory & 0xFF,
         )
     except InvalidInputError as error:
         raise BitstreamMismatchError(f"the bitstream reports an impossible size: {error}") from None
-    parameter_groups = memory >> 16
-    if parameter_groups != array.parameter_groups:
+    parameter_slices = memory >> 16
+    if parameter_slices != array.parameter_slices:
         raise BitstreamMismatchError(
-            f"the bitstream reports {parameter_groups} parameter groups, this package expects "
-            f"{array.parameter_groups}"
+            f"the bitstream reports {parameter_slices} parameter slices, this package expects "
+            f"{array.parameter_slices}"
         )
     return array
 

@@ -64,7 +64,8 @@ class ModelBoard(RegisterFile):
             regs.LANES: array.input_lanes | array.output_lanes << 16,
             regs.WEIGHT_WORDS: array.weight_words,
             regs.LINE_BUFFER_BEATS: array.line_buffer_beats,
-            regs.MEMORY: array.beat_bytes | 32 << 8 | array.parameter_groups << 16,
+            regs.MEMORY: array.beat_bytes | 32 << 8 | array.parameter_slices << 16,
+            regs.VECTOR: array.vector_lanes,
         }
 
     def allocate(self, nbytes: int) -> ModelBuffer:

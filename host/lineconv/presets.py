@@ -15,7 +15,8 @@ __all__ = ["BEAT_BYTES", "PRESETS", "Array", "MemoryModel", "Preset", "memory_of
 
 BEAT_BYTES = (8, 16)  # widths of the memory path that can be built
 MAX_INPUT_LANES = 32
-MAX_OUTPUT_LANES = 0xFFF8  # field of the LANES register
+MAX_LANES = 0xFFF8  # fields of the registers LANES and VECTOR
+MAX_WEIGHT_WORDS = 0xFFFF  # field of the register MEMORY
 
 
 def _require(name: str, value: int, low: int, high: int | None) -> None:
@@ -30,8 +31,12 @@ class Array:
 
     Attributes:
         input_lanes: input bytes multiplied per cycle.
-        output_lanes: output channels computed together (one group), a multiple of beat_bytes.
-        weight_words: depth of the weight buffer, in words of input_lanes x output_lanes bytes.
+        output_lanes: output channels that the MAC array computes together (one group), a multiple
+            of beat_bytes.
+        vector_lanes: channels that the vector unit computes together (one group), a multiple of
+            beat_bytes.
+        weight_words: depth of the weight buffer, in words: input_lanes x output_lanes bytes of the
+            MAC array, vector_lanes bytes of the vector unit.
         line_buffer_beats: capacity of the line buffer, in beats; the RTL needs a power of two.
         beat_bytes: bytes of a beat on both AXI ports, 8 or 16; also the channels of a slice, which
             leave the array together and whose weights are one beat.
@@ -42,6 +47,7 @@ class Array:
 
     input_lanes: int
     output_lanes: int
+    vector_lanes: int
     weight_words: int
     line_buffer_beats: int
     beat_bytes: int = 8
@@ -51,23 +57,36 @@ class Array:
             allowed = " and ".join(map(str, BEAT_BYTES))
             raise InvalidInputError(f"beat_bytes is {self.beat_bytes}, allowed are {allowed}")
         _require("input_lanes", self.input_lanes, 1, MAX_INPUT_LANES)
-        _require("output_lanes", self.output_lanes, self.beat_bytes, MAX_OUTPUT_LANES)
-        if self.output_lanes % self.beat_bytes:
-            raise InvalidInputError(
-                f"output_lanes is {self.output_lanes}, allowed are multiples of {self.beat_bytes}"
-            )
-        _require("weight_words", self.weight_words, self.num_slices, None)
+        for name in ("output_lanes", "vector_lanes"):
+            lanes = getattr(self, name)
+            _require(name, lanes, self.beat_bytes, MAX_LANES)
+            if lanes % self.beat_bytes:
+                raise InvalidInputError(
+                    f"{name} is {lanes}, allowed are multiples of {self.beat_bytes}"
+                )
+        most_slices = max(self.num_slices, self.vector_slices)
+        _require("weight_words", self.weight_words, most_slices, MAX_WEIGHT_WORDS)
         _require("line_buffer_beats", self.line_buffer_beats, 1, None)
 
     @property
     def num_slices(self) -> int:
-        """Beats of weights per input byte; slices of beat_bytes channels per group."""
+        """Beats of weights per input byte; slices of beat_bytes channels per group of CONV."""
         return self.output_lanes // self.beat_bytes
 
     @property
+    def vector_slices(self) -> int:
+        """Slices of beat_bytes channels per group of the vector unit."""
+        return self.vector_lanes // self.beat_bytes
+
+    @property
+    def parameter_slices(self) -> int:
+        """Slices whose bias and multiplier fit on chip."""
+        return self.weight_words
+
+    @property
     def parameter_groups(self) -> int:
-        """Groups whose bias and multiplier fit on chip."""
-        return self.weight_words // self.num_slices
+        """Groups of CONV whose bias and multiplier fit on chip."""
+        return self.parameter_slices // self.num_slices
 
     @property
     def macs_per_cycle(self) -> int:
@@ -158,7 +177,13 @@ PRESETS: dict[str, Preset] = {
     for entry in (
         Preset(
             name="pynq-z2",
-            array=Array(input_lanes=26, output_lanes=16, weight_words=512, line_buffer_beats=16384),
+            array=Array(
+                input_lanes=26,
+                output_lanes=16,
+                vector_lanes=48,
+                weight_words=512,
+                line_buffer_beats=16384,
+            ),
             memory=_PYNQ_Z2_MEMORY,
             clock_hz=150_000_000,
             description="PYNQ-Z2 (xc7z020): 416 MAC per cycle, 208 KB weights, 128 KB lines",
@@ -168,6 +193,7 @@ PRESETS: dict[str, Preset] = {
             array=Array(
                 input_lanes=32,
                 output_lanes=32,
+                vector_lanes=96,
                 weight_words=512,
                 line_buffer_beats=16384,
                 beat_bytes=16,
@@ -178,7 +204,13 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="tiny",
-            array=Array(input_lanes=4, output_lanes=8, weight_words=128, line_buffer_beats=512),
+            array=Array(
+                input_lanes=4,
+                output_lanes=8,
+                vector_lanes=16,
+                weight_words=128,
+                line_buffer_beats=512,
+            ),
             memory=_PYNQ_Z2_MEMORY,
             clock_hz=150_000_000,
             description="Small array that builds in seconds: 32 MAC per cycle",

@@ -94,6 +94,7 @@ def descriptor(
         "groups_per_pass": tile.groups_per_pass,
         "row_slots": tile.row_slots,
         "segment_words": tile.segment_words,
+        "group_channels": channels,
     }
     out = np.zeros((), DESCRIPTOR)
     for name, value in fields.items():

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-VLNV = 'lineconv.org:ip:lineconv:1.0'
+VLNV = 'lineconv.org:ip:lineconv:2.0'
 IDENTITY = 0x4C434E56
-INTERFACE_VERSION = 0x10000
+INTERFACE_VERSION = 0x20000
 REGISTER_BYTES = 0x100
 DESCRIPTOR_BYTES = 0x100
 DESCRIPTOR_READ_BYTES = 0x80
@@ -240,7 +240,7 @@ REGISTERS = (
         'Shape of the MAC array.',
         (
             Field('INPUT_LANES', 0, 16, 'ro', 'Input bytes multiplied per cycle.'),
-            Field('OUTPUT_LANES', 16, 16, 'ro', 'Output channels computed together (one group).'),
+            Field('OUTPUT_LANES', 16, 16, 'ro', 'Output channels computed together (one group of CONV).'),
         ),
     ),
     Register(
@@ -248,7 +248,7 @@ REGISTERS = (
         140,
         'ro',
         0,
-        'Weight buffer depth, in words of INPUT_LANES x OUTPUT_LANES bytes.',
+        'Weight buffer depth, in words: INPUT_LANES x OUTPUT_LANES bytes for CONV, VECTOR_LANES bytes for the other kinds.',
         (
         ),
     ),
@@ -270,7 +270,17 @@ REGISTERS = (
         (
             Field('BEAT_BYTES', 0, 8, 'ro', 'Bytes of one AXI beat.'),
             Field('ADDRESS_BITS', 8, 8, 'ro', 'Bits of an AXI address.'),
-            Field('PARAMETER_GROUPS', 16, 16, 'ro', 'Output-channel groups whose bias and multiplier fit on chip.'),
+            Field('PARAMETER_SLICES', 16, 16, 'ro', 'Slices of BEAT_BYTES output channels whose bias and multiplier fit on chip.'),
+        ),
+    ),
+    Register(
+        'VECTOR',
+        152,
+        'ro',
+        0,
+        'Shape of the vector unit.',
+        (
+            Field('VECTOR_LANES', 0, 16, 'ro', 'Channels computed together by DEPTHWISE, MAX_POOL and ADD (one group).'),
         ),
     ),
 )
@@ -299,12 +309,16 @@ LANES = 0x88
 WEIGHT_WORDS = 0x8C
 LINE_BUFFER_BEATS = 0x90
 MEMORY = 0x94
+VECTOR = 0x98
 
 
 class Kind(IntEnum):
     """Layer kinds."""
 
     CONV = 1
+    DEPTHWISE = 2
+    MAX_POOL = 3
+    ADD = 4
 
 
 class OutputType(IntEnum):
@@ -399,6 +413,9 @@ DESCRIPTOR = np.dtype(
             'groups_per_pass',
             'row_slots',
             'segment_words',
+            'group_channels',
+            'group_step',
+            'second_address',
             'status',
             'cycles',
             'mac_cycles',
@@ -444,6 +461,9 @@ DESCRIPTOR = np.dtype(
             '<u2',
             '<u2',
             '<u2',
+            '<u2',
+            '<u2',
+            '<u8',
             '<u4',
             '<u4',
             '<u4',
@@ -489,6 +509,9 @@ DESCRIPTOR = np.dtype(
             0x54,
             0x56,
             0x58,
+            0x5A,
+            0x5C,
+            0x60,
             0xC0,
             0xC4,
             0xC8,

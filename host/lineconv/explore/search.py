@@ -23,6 +23,7 @@ __all__ = ["Candidate", "arrays", "evaluate", "explore"]
 Arrays: TypeAlias = tuple[Array, ...]
 
 _MAX_OUTPUT_LANES = 128
+_VECTOR_BEATS = 6  # of a vector word: the vector unit is in logic, which is not searched
 _WEIGHT_WORDS = (256, 512, 1024, 2048)  # depths of block RAMs, and half of the smallest one
 _LINE_BUFFER_KB = (32, 64, 128, 256, 512)
 _NEARLY = 1.005  # cycles that may be given for less RAM
@@ -102,7 +103,14 @@ def arrays(board: Board) -> list[Arrays]:
     ):
         beats = kilobytes * 1024 // board.beat_bytes
         for input_lanes in range(MAX_INPUT_LANES, 0, -1):
-            array = Array(input_lanes, output_lanes, weight_words, beats, board.beat_bytes)
+            array = Array(
+                input_lanes,
+                output_lanes,
+                _VECTOR_BEATS * board.beat_bytes,
+                weight_words,
+                beats,
+                board.beat_bytes,
+            )
             cost = footprint(array, ultra=ultra)
             if (
                 cost.dsps <= board.dsps
