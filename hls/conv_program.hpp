@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "conv_check.hpp"
 #include "conv_core.hpp"
 #include "conv_descriptor.hpp"
 #include "conv_layer.hpp"
