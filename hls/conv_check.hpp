@@ -105,10 +105,14 @@ class Checker {
         if (ring_beats > Config::LineBufferBeats) return false;
         layer.ring_beats = static_cast<uint32_t>(ring_beats);
 
+        layer.slices_per_group = Config::NumSlices;
         layer.segments = flattened ? 1 : d_.kernel_width;
         const uint64_t group_words =
             multiply(d_.segment_words, uint32_t(d_.kernel_height) * layer.segments);
-        if (d_.groups_per_pass == 0 || d_.groups_per_pass > Config::ParameterGroups) return false;
+        if (d_.groups_per_pass == 0) return false;
+        if (multiply(layer.slices_per_group, d_.groups_per_pass) > Config::ParameterSlices) {
+            return false;
+        }
         if (group_words > Config::WeightWords) return false;
         layer.group_words = static_cast<uint32_t>(group_words);
         return multiply(layer.group_words, d_.groups_per_pass) <= Config::WeightWords;
@@ -120,8 +124,10 @@ class Checker {
         if (!window_.holds(d_.input_address, input_bytes)) return false;
 
         layer.groups = (d_.output_channels + Config::OutputLanes - 1) / Config::OutputLanes;
+        layer.word_beats = Config::WordBeats;
         const uint32_t group_bytes =
-            (Config::ParameterBeats + layer.group_words * Config::WordBeats) * kBeatBytes;
+            (layer.slices_per_group * kSliceParameterBeats + layer.group_words * layer.word_beats) *
+            kBeatBytes;
         if (d_.weights_address % kBeatBytes != 0) return false;
         if (!window_.holds(d_.weights_address, multiply(group_bytes, layer.groups))) return false;
 

@@ -49,8 +49,7 @@ struct Config {
 
     static constexpr uint32_t NumSlices = OutputLanes / kSliceLanes;
     static constexpr uint32_t WordBeats = InputLanes * NumSlices;  // beats of one word of weights
-    static constexpr uint32_t ParameterGroups = WeightWords / NumSlices;
-    static constexpr uint32_t ParameterBeats = NumSlices * kSliceParameterBeats;  // of a group
+    static constexpr uint32_t ParameterSlices = WeightWords;  // with bias and multiplier on chip
 
     static_assert(InputLanes >= 1 && InputLanes <= 32, "InputLanes must be 1..32");
     static_assert(OutputLanes >= kSliceLanes && OutputLanes % kSliceLanes == 0,

@@ -40,10 +40,10 @@ void run_layer(Memory rows_memory, Memory weights_memory, Memory output_memory, 
 #pragma HLS STREAM variable = beats depth = 64
 
     load_rows(rows_memory, layer, rows, input_beats);
-    load_weights<Config>(weights_memory, layer, weights, parameters, weight_beats);
+    load_weights(weights_memory, layer, weights, parameters, weight_beats);
     convolve<Config>(layer, rows, weights, sums, mac_cycles);
     requantize<Config>(layer, parameters, sums, results);
-    pack_output<Config>(layer, results, runs, beats);
+    pack_output(layer, results, runs, beats);
     write_runs(output_memory, runs, beats, output_beats);
 }
 

@@ -20,21 +20,22 @@ template <typename Config>
 void convolve(Layer layer, hls::stream<Beat>& rows, hls::stream<Beat>& weights,
               hls::stream<Sums<Config>>& sums, uint32_t& mac_cycles) {
     LineBuffer<Config> line_buffer;
-    WeightBuffer<Config> weight_buffer(layer);
+    WeightBuffer<Config, Config::WordBeats> weight_buffer;
     RowRing row_ring(layer);
+    WeightRing<Config> weight_ring(layer);
     Sequencer<Config> sequencer(layer);
     MacArray<Config> array;
     uint32_t words = 0;
 
 convolve:
-    while (!sequencer.done() || !row_ring.done() || !weight_buffer.done()) {
+    while (!sequencer.done() || !row_ring.done() || !weight_ring.done()) {
 #pragma HLS PIPELINE II = 1
         // kRamDelay lies between the write of an address and its reads, and back.
 #pragma HLS DEPENDENCE variable = line_buffer.beats_ type = inter dependent = false
 #pragma HLS DEPENDENCE variable = line_buffer.beats_ type = intra dependent = false
 #pragma HLS DEPENDENCE variable = weight_buffer.words_ type = inter dependent = false
 #pragma HLS DEPENDENCE variable = weight_buffer.words_ type = intra dependent = false
-        if (sequencer.ready(row_ring.rows_loaded(), weight_buffer.groups_loaded())) {
+        if (sequencer.ready(row_ring.rows_loaded(), weight_ring.words_loaded())) {
             const Word word = sequencer.next();
             const InputWord<Config> x =
                 window<Config>(layer, word.offset, word.row_valid, line_buffer.read(word.address));
@@ -46,9 +47,12 @@ convolve:
             line_buffer.write(row_ring.position(), rows.read());
             row_ring.step(layer);
         }
-        if (weight_buffer.room() && !weights.empty()) weight_buffer.write(layer, weights.read());
+        if (weight_ring.room() && !weights.empty()) {
+            weight_buffer.write(weight_ring.word(), weight_ring.column(), weights.read());
+            weight_ring.step(layer);
+        }
         row_ring.clock(sequencer.rows_free());
-        weight_buffer.clock(sequencer.words_free());
+        weight_ring.clock(sequencer.words_free());
     }
     mac_cycles = words;
 }

@@ -56,8 +56,11 @@ struct Layer {
     int32_t pad_left_bytes;
     int32_t pad_top;
     uint32_t pad_top_step;  // in beats of the ring
-    // Weights: groups of OutputLanes channels, each its parameters and group_words words.
+    // Weights: groups of slices_per_group x kSliceLanes channels, each its
+    // parameters and group_words words.
     uint32_t weights_address;
+    uint32_t slices_per_group;
+    uint32_t word_beats;
     uint32_t group_words;
     uint32_t groups;
     uint32_t groups_per_pass;

@@ -32,7 +32,8 @@ class MacArray {
 #pragma HLS ARRAY_PARTITION variable = sums_.lane complete
     }
 
-    void step(const InputWord<Config>& x, const WeightWord<Config>& weights, bool first) {
+    void step(const InputWord<Config>& x, const WeightWord<Config::WordBeats>& weights,
+              bool first) {
 #pragma HLS INLINE
         int32_t corrections[kChains];
 #pragma HLS ARRAY_PARTITION variable = corrections complete
@@ -65,15 +66,16 @@ class MacArray {
         }
     }
 
-    Sums<Config> sums() const { return sums_; }
+    const Sums<Config>& sums() const { return sums_; }
 
   private:
     static constexpr uint32_t kChains = (Config::InputLanes + kChainLanes - 1) / kChainLanes;
 
     /// Packed products of a chain's inputs with the weights of output lanes 2 x pair (low) and
     /// 2 x pair + 1 (high).
-    static int64_t products(const InputWord<Config>& x, const WeightWord<Config>& weights,
-                            uint32_t chain, uint32_t pair) {
+    static int64_t products(const InputWord<Config>& x,
+                            const WeightWord<Config::WordBeats>& weights, uint32_t chain,
+                            uint32_t pair) {
 #pragma HLS INLINE
         const uint32_t slice = pair / (kSliceLanes / 2);
         const uint32_t shift = 16 * (pair % (kSliceLanes / 2));
@@ -93,7 +95,7 @@ class MacArray {
         return sum;
     }
 
-    Sums<Config> sums_;
+    Sums<Config> sums_ = {};
 };
 
 }  // namespace conv

@@ -83,17 +83,16 @@ slice_bytes:
 }
 
 /// A run is a whole output row if its bytes are neighbours, else what a pass gives for one pixel.
-template <typename Config>
-void pack_output(Layer layer, hls::stream<ResultSlice>& results, hls::stream<Run>& runs,
-                 hls::stream<StrobedBeat>& beats) {
+inline void pack_output(Layer layer, hls::stream<ResultSlice>& results, hls::stream<Run>& runs,
+                        hls::stream<StrobedBeat>& beats) {
     const bool is_int32 = layer.output_type == OutputType::kInt32;
     const uint32_t pixel_bytes = layer.output_channels * layer.element_bytes;
     const bool whole_rows = layer.passes == 1 && layer.output_pixel_stride == pixel_bytes;
     const uint32_t slice_beats = layer.element_bytes;  // a full slice fills that many
     const uint32_t beat_lanes = kBeatBytes / layer.element_bytes;
-    const uint32_t pass_lanes = layer.groups_per_pass * Config::OutputLanes;
+    const uint32_t pass_lanes = layer.groups_per_pass * layer.slices_per_group * kSliceLanes;
 
-    OutputWalk<Config> walk(layer);
+    OutputWalk walk(layer);
     BeatFiller filler;
     ResultSlice slice = {};
     uint32_t beat_of_slice = 0;

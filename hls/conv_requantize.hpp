@@ -36,20 +36,22 @@ inline ByteFormat byte_format(const Layer& layer) {
     return format;
 }
 
-/// The ring of bias and multiplier; runs on over the passes as the weight ring does.
+/// The ring of bias and multiplier, by slices; runs on over the passes as the weight ring does, and
+/// counts over all of them.
 template <typename Config>
 class ParameterBuffer {
   public:
-    explicit ParameterBuffer(const Layer& layer) : groups_left_(layer.groups) {
+    explicit ParameterBuffer(const Layer& layer)
+        : slices_left_(layer.groups * layer.slices_per_group) {
 #pragma HLS INLINE
 #pragma HLS ARRAY_PARTITION variable = slices_ complete dim = 2
 #pragma HLS BIND_STORAGE variable = slices_ type = ram_2p impl = bram
     }
 
-    bool done() const { return groups_left_ == 0; }
+    bool done() const { return slices_left_ == 0; }
 
     bool room() const {
-        return groups_left_ != 0 && loaded_ - free_.value() < Config::ParameterGroups;
+        return slices_left_ != 0 && loaded_ - free_.value() < Config::ParameterSlices;
     }
 
     void write(Beat parameters) {
@@ -57,11 +59,9 @@ class ParameterBuffer {
         slices_[slice_][beat_] = parameters;
         if (++beat_ != kSliceParameterBeats) return;
         beat_ = 0;
-        slice_ = ring_add(slice_, 1, kSlices);
-        if (++group_slice_ != Config::NumSlices) return;
-        group_slice_ = 0;
+        slice_ = ring_add(slice_, 1, Config::ParameterSlices);
         ++loaded_;
-        --groups_left_;
+        --slices_left_;
     }
 
     /// {multiplier, bias} of a lane.
@@ -71,24 +71,21 @@ class ParameterBuffer {
         return static_cast<uint64_t>(slices_[slice][lane / kBeatParameters] >> shift);
     }
 
-    /// Groups whose parameters may be read, counted over all passes.
-    uint32_t groups_loaded() const { return seen_.value(); }
+    /// Slices whose parameters may be read.
+    uint32_t slices_loaded() const { return seen_.value(); }
 
-    /// Once per cycle: the parameters of that many groups may be overwritten.
-    void clock(uint32_t groups_free) {
+    /// Once per cycle: the parameters of that many slices may be overwritten.
+    void clock(uint32_t slices_free) {
 #pragma HLS INLINE
         seen_.shift(loaded_);
-        free_.shift(groups_free);
+        free_.shift(slices_free);
     }
 
-    static constexpr uint32_t kSlices = Config::ParameterGroups * Config::NumSlices;
-
   private:
-    Beat slices_[kSlices][kSliceParameterBeats];
-    uint32_t groups_left_;
-    uint32_t beat_ = 0;         // of the slice
-    uint32_t slice_ = 0;        // in the ring
-    uint32_t group_slice_ = 0;  // in the group
+    Beat slices_[Config::ParameterSlices][kSliceParameterBeats];
+    uint32_t slices_left_;
+    uint32_t beat_ = 0;   // of the slice
+    uint32_t slice_ = 0;  // in the ring
     uint32_t loaded_ = 0;
     DelayedCount seen_;
     DelayedCount free_;
@@ -100,21 +97,23 @@ void requantize(Layer layer, hls::stream<Beat>& parameters, hls::stream<Sums<Con
     const ByteFormat format = byte_format(layer);
     const bool is_int32 = layer.output_type == OutputType::kInt32;
     ParameterBuffer<Config> buffer(layer);
-    OutputWalk<Config> walk(layer);
+    OutputWalk walk(layer);
     Sums<Config> group_sums = {};
 #pragma HLS ARRAY_PARTITION variable = group_sums.lane complete
-    uint32_t groups_free = 0;
-    uint32_t slice = 0;       // of the parameters, in the ring
-    uint32_t pass_slice = 0;  // first one of the pass
+    uint32_t slice = 0;             // of the parameters, in the ring
+    uint32_t slice_count = 0;       // the same, counted over all passes
+    uint32_t pass_slice = 0;        // first one of the pass
+    uint32_t pass_slice_count = 0;  // the same, counted over all passes
+    uint32_t slices_free = 0;
 
 requantize:
     while (!walk.done() || !buffer.done()) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS DEPENDENCE variable = buffer.slices_ type = inter dependent = false
 #pragma HLS DEPENDENCE variable = buffer.slices_ type = intra dependent = false
-        const bool begun = walk.slice() != 0;
-        if (!walk.done() && (begun || (buffer.groups_loaded() > walk.group() && !sums.empty()))) {
-            if (!begun) group_sums = sums.read();
+        const bool begins = walk.slice() == 0;
+        if (!walk.done() && buffer.slices_loaded() > slice_count && !(begins && sums.empty())) {
+            if (begins) group_sums = sums.read();
             ResultSlice result;
         lanes:
             for (uint32_t lane = 0; lane < kSliceLanes; ++lane) {
@@ -129,20 +128,24 @@ requantize:
             }
             results.write(result);
 
+            // The last pixel of a pass is the last to use its parameters.
             const bool last_pixel = walk.last_row() && walk.last_column();
-            slice = ring_add(slice, 1, ParameterBuffer<Config>::kSlices);
-            if (last_pixel && walk.last_slice()) ++groups_free;
+            slice = ring_add(slice, 1, Config::ParameterSlices);
+            ++slice_count;
+            if (last_pixel) slices_free = slice_count;
             if (walk.last_of_pixel()) {
                 if (last_pixel) {
                     pass_slice = slice;
+                    pass_slice_count = slice_count;
                 } else {
                     slice = pass_slice;
+                    slice_count = pass_slice_count;
                 }
             }
             walk.step();
         }
         if (buffer.room() && !parameters.empty()) buffer.write(parameters.read());
-        buffer.clock(groups_free);
+        buffer.clock(slices_free);
     }
 }
 

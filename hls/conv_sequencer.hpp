@@ -24,17 +24,17 @@ struct Word {
 template <typename Config>
 class Sequencer {
   public:
-    explicit Sequencer(const Layer& layer) : layer_(layer) {
+    explicit Sequencer(const Layer& layer) : layer_(layer), groups_left_(layer.groups) {
 #pragma HLS INLINE
         begin_pass();
     }
 
     bool done() const { return pass_ == layer_.passes; }
 
-    /// Whether the input rows under the kernel and the weights of the group are there. Both counts
+    /// Whether the input rows under the kernel and the weights of the word are there. Both counts
     /// run over all passes.
-    bool ready(uint32_t rows_loaded, uint32_t groups_loaded) const {
-        return !done() && rows_loaded >= rows_needed_ && groups_loaded > pass_group_ + group_;
+    bool ready(uint32_t rows_loaded, uint32_t words_loaded) const {
+        return !done() && rows_loaded >= rows_needed_ && words_loaded > word_count_;
     }
 
     /// Rows and weight words below these counts may be overwritten.
@@ -60,6 +60,11 @@ class Sequencer {
   private:
     void step() {
 #pragma HLS INLINE
+        // The last pixel of a pass is the last to use its words.
+        const bool last_pixel =
+            row_ + 1 == layer_.output_height && column_ + 1 == layer_.output_width;
+        ++word_count_;
+        if (last_pixel) words_free_ = word_count_;
         weight_word_ = ring_add(weight_word_, 1, Config::WeightWords);
         word_offset_ += static_cast<int32_t>(Config::InputLanes);
         if (++word_ != layer_.segment_words) return;
@@ -72,14 +77,14 @@ class Sequencer {
                              ring_add(kernel_beat_, layer_.kernel_row_step, layer_.ring_beats));
             return;
         }
-        const bool last_pixel =
-            row_ + 1 == layer_.output_height && column_ + 1 == layer_.output_width;
-        if (last_pixel) words_free_ += layer_.group_words;
         if (++group_ != pass_groups_) {
             begin_output();
             return;
         }
-        if (!last_pixel) weight_word_ = pass_word_;
+        if (!last_pixel) {
+            weight_word_ = pass_word_;
+            word_count_ = pass_word_count_;
+        }
         if (++column_ != layer_.output_width) {
             begin_column(column_offset_ + layer_.pixel_step);
             return;
@@ -90,7 +95,7 @@ class Sequencer {
             return;
         }
         ++pass_;
-        pass_group_ += pass_groups_;
+        groups_left_ -= pass_groups_;
         if (!layer_.resident) pass_row_ += static_cast<uint32_t>(layer_.input_height);
         pass_beat_ = ring_add(pass_beat_, layer_.pass_rows_beats, layer_.ring_beats);
         begin_pass();
@@ -98,9 +103,10 @@ class Sequencer {
 
     void begin_pass() {
 #pragma HLS INLINE
-        const uint32_t groups_left = layer_.groups - pass_group_;
-        pass_groups_ = groups_left < layer_.groups_per_pass ? groups_left : layer_.groups_per_pass;
+        pass_groups_ =
+            groups_left_ < layer_.groups_per_pass ? groups_left_ : layer_.groups_per_pass;
         pass_word_ = weight_word_;
+        pass_word_count_ = word_count_;
         row_ = 0;
         begin_row(-layer_.pad_top,
                   ring_add(pass_beat_, layer_.ring_beats - layer_.pad_top_step, layer_.ring_beats));
@@ -164,11 +170,12 @@ class Sequencer {
     uint32_t word_ = 0;
 
     // Of the pass.
-    uint32_t pass_groups_ = 0;  // how many it has
-    uint32_t pass_group_ = 0;   // its first
-    uint32_t pass_word_ = 0;    // its first, in the weight ring
-    uint32_t pass_row_ = 0;     // its first input row, counted over all passes
-    uint32_t pass_beat_ = 0;    // place of that row's slot
+    uint32_t groups_left_;          // from it on
+    uint32_t pass_groups_ = 0;      // how many it has
+    uint32_t pass_word_ = 0;        // its first, in the weight ring
+    uint32_t pass_word_count_ = 0;  // the same, counted over all passes
+    uint32_t pass_row_ = 0;         // its first input row, counted over all passes
+    uint32_t pass_beat_ = 0;        // place of that row's slot
     // Of the output row and of the kernel row: input row, place of its slot.
     int32_t row_position_ = 0;
     uint32_t row_beat_ = 0;
@@ -179,7 +186,8 @@ class Sequencer {
     int32_t segment_offset_ = 0;
     int32_t word_offset_ = 0;
 
-    uint32_t weight_word_ = 0;
+    uint32_t weight_word_ = 0;  // in the weight ring
+    uint32_t word_count_ = 0;   // the same, counted over all passes
     uint32_t rows_needed_ = 0;
     uint32_t rows_free_ = 0;
     uint32_t words_free_ = 0;

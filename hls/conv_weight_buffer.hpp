@@ -8,76 +8,85 @@
 
 namespace conv {
 
-/// The beats of one word: for slice s and input lane i, beat s x InputLanes + i holds the weights
-/// of the kSliceLanes output lanes of the slice.
-template <typename Config>
+/// The weights that one cycle uses, as they lie in the stream.
+template <uint32_t Beats>
 struct WeightWord {
-    Beat column[Config::WordBeats];
+    Beat column[Beats];
 };
 
-/// A column is one RAM. The ring runs on over the passes, so that the groups of the next pass move
-/// in as those of this one become free.
-template <typename Config>
+/// A column is one RAM.
+template <typename Config, uint32_t Beats>
 class WeightBuffer {
   public:
-    explicit WeightBuffer(const Layer& layer) : groups_left_(layer.groups) {
+    WeightBuffer() {
 #pragma HLS INLINE
 #pragma HLS ARRAY_PARTITION variable = words_ complete dim = 2
 #pragma HLS BIND_STORAGE variable = words_ type = ram_2p impl = bram
     }
 
-    bool done() const { return groups_left_ == 0; }
-
-    /// Whether the next beat may be written.
-    bool room() const {
-        return groups_left_ != 0 && words_loaded_ - words_free_.value() < Config::WeightWords;
+    void write(uint32_t word, uint32_t column, Beat beat) {
+#pragma HLS INLINE
+        words_[word][column] = beat;
     }
 
-    void write(const Layer& layer, Beat beat) {
+    WeightWord<Beats> read(uint32_t word) const {
 #pragma HLS INLINE
-        words_[word_][column_] = beat;
-        if (++column_ != Config::WordBeats) return;
-        column_ = 0;
-        word_ = ring_add(word_, 1, Config::WeightWords);
-        ++words_loaded_;
-        if (++group_word_ != layer.group_words) return;
-        group_word_ = 0;
-        ++groups_loaded_;
-        --groups_left_;
-    }
-
-    WeightWord<Config> read(uint32_t word) const {
-#pragma HLS INLINE
-        WeightWord<Config> weights;
+        WeightWord<Beats> weights;
 #pragma HLS ARRAY_PARTITION variable = weights.column complete
     columns:
-        for (uint32_t column = 0; column < Config::WordBeats; ++column) {
+        for (uint32_t column = 0; column < Beats; ++column) {
 #pragma HLS UNROLL
             weights.column[column] = words_[word][column];
         }
         return weights;
     }
 
-    /// Groups whose words may be read, counted over all passes.
-    uint32_t groups_loaded() const { return seen_.value(); }
+  private:
+    Beat words_[Config::WeightWords][Beats];
+};
 
-    /// Once per cycle: that many words, counted over all passes, may be overwritten.
+/// Which words are there. The ring runs on over the passes, so that words of the next pass move in
+/// as those of this one become free; counts are over all passes.
+template <typename Config>
+class WeightRing {
+  public:
+    explicit WeightRing(const Layer& layer) : words_left_(layer.groups * layer.group_words) {}
+
+    bool done() const { return words_left_ == 0; }
+
+    /// Whether the next beat may be written.
+    bool room() const { return words_left_ != 0 && loaded_ - free_.value() < Config::WeightWords; }
+
+    uint32_t word() const { return word_; }
+    uint32_t column() const { return column_; }
+
+    /// The beat was written.
+    void step(const Layer& layer) {
+#pragma HLS INLINE
+        if (++column_ != layer.word_beats) return;
+        column_ = 0;
+        word_ = ring_add(word_, 1, Config::WeightWords);
+        ++loaded_;
+        --words_left_;
+    }
+
+    /// Words that may be read.
+    uint32_t words_loaded() const { return seen_.value(); }
+
+    /// Once per cycle: that many words may be overwritten.
     void clock(uint32_t words_free) {
 #pragma HLS INLINE
-        seen_.shift(groups_loaded_);
-        words_free_.shift(words_free);
+        seen_.shift(loaded_);
+        free_.shift(words_free);
     }
 
   private:
-    Beat words_[Config::WeightWords][Config::WordBeats];
-    uint32_t groups_left_;
-    uint32_t column_ = 0;
-    uint32_t word_ = 0;        // in the ring
-    uint32_t group_word_ = 0;  // in the group
-    uint32_t words_loaded_ = 0;
-    uint32_t groups_loaded_ = 0;
+    uint32_t words_left_;
+    uint32_t column_ = 0;  // of the next beat
+    uint32_t word_ = 0;    // of the next beat, in the ring
+    uint32_t loaded_ = 0;
     DelayedCount seen_;
-    DelayedCount words_free_;
+    DelayedCount free_;
 };
 
 }  // namespace conv

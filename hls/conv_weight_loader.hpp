@@ -13,28 +13,33 @@ namespace conv {
 
 /// The stream is one run: for each group the beats of its parameters, then its words. It runs
 /// ahead into the next pass as far as the buffers behind the two streams have room.
-template <typename Config>
-void load_weights(Memory memory, Layer layer, hls::stream<Beat>& weights,
-                  hls::stream<Beat>& parameters, uint32_t& beats_read) {
-    const uint32_t group_beats = Config::ParameterBeats + layer.group_words * Config::WordBeats;
-    const uint32_t beats = layer.groups * group_beats;
+inline void load_weights(Memory memory, Layer layer, hls::stream<Beat>& weights,
+                         hls::stream<Beat>& parameters, uint32_t& beats_read) {
+    const uint32_t parameter_beats = layer.slices_per_group * kSliceParameterBeats;
+    const uint32_t word_beats = layer.group_words * layer.word_beats;
+    const uint32_t beats = layer.groups * (parameter_beats + word_beats);
 
     ReadAhead ahead;
     BurstWalk walk;
     walk.start(layer.weights_address, beats);
-    uint32_t group_beat = 0;
+    uint32_t parameters_left = parameter_beats;
+    uint32_t words_left = word_beats;
 
 load_weights:
     for (uint32_t beat = 0; beat < beats; ++beat) {
 #pragma HLS PIPELINE II = 1
         if (!walk.done() && ahead.room()) ahead.request(memory, walk);
         const Beat data = ahead.read(memory);
-        if (group_beat < Config::ParameterBeats) {
+        if (parameters_left != 0) {
             parameters.write(data);
+            --parameters_left;
         } else {
             weights.write(data);
+            if (--words_left == 0) {
+                parameters_left = parameter_beats;
+                words_left = word_beats;
+            }
         }
-        group_beat = group_beat + 1 == group_beats ? 0 : group_beat + 1;
     }
     beats_read = beats;
 }
