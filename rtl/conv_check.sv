@@ -32,6 +32,9 @@ module conv_check
   output conv_pkg::layer_t layer_o
 );
 
+  localparam int unsigned NumSlices = OutputLanes / conv_pkg::SliceLanes;
+  localparam int unsigned Columns = NumSlices * InputLanes;
+
   typedef enum logic [2:0] {
     Idle,
     Load,
@@ -139,8 +142,13 @@ module conv_check
   // verilator lint_on UNUSEDSIGNAL
   assign d = descriptor_i;
 
+  logic is_vector;
+  assign is_vector = d.kind != KindConv;
+
   assign layer_o = '{
+    kind: kind_e'(d.kind),
     input_address: {d.input_address[31:conv_pkg::AlignBits], conv_pkg::AlignBits'(0)},
+    second_address: {d.second_address[31:conv_pkg::AlignBits], conv_pkg::AlignBits'(0)},
     input_row_stride: d.input_row_stride,
     input_align: d.input_address[conv_pkg::AlignBits-1:0],
     input_unsigned: d.flags[0],
@@ -157,6 +165,7 @@ module conv_check
     dilation_height: d.dilation_height,
     kernel_row_step: derived_q.kernel_row_step,
     segment_step: derived_q.segment_step,
+    group_step: 24'(d.group_step),
     output_height: d.output_height,
     output_width: d.output_width,
     output_channels: d.output_channels,
@@ -167,6 +176,11 @@ module conv_check
     pad_top: d.pad_top,
     pad_top_step: derived_q.pad_top_step,
     weights_address: d.weights_address[31:0],
+    has_table: d.flags[1],
+    weights_by_row: d.flags[2],
+    word_beats: is_vector ? 13'(VectorLanes / conv_pkg::BeatBytes) : 13'(Columns),
+    slices_per_group: is_vector ? 8'(VectorLanes / conv_pkg::SliceLanes) : 8'(NumSlices),
+    row_words: derived_q.row_words[15:0],
     group_words: derived_q.group_words[15:0],
     groups: groups,
     groups_per_pass: d.groups_per_pass,

@@ -27,7 +27,7 @@ package conv_check_pkg;
     KernelRowStep,
     OutputRowStep,
     PadTopStep,
-    KernelSegments,
+    RowWords,
     GroupWords,
     PassWords,
     InputEnd,
@@ -63,7 +63,7 @@ package conv_check_pkg;
     logic [23:0] kernel_row_step;
     logic [23:0] output_row_step;
     logic [23:0] pad_top_step;
-    logic [10:0] kernel_segments;  // kernel_height x segments
+    logic [22:0] row_words;  // segments x segment_words
     logic [26:0] group_words;
     logic [31:0] group_bytes;
     wide_t output_row;  // bytes from the first to the last of an output row

@@ -38,11 +38,13 @@ module conv_check_steps
   if (InputLanes == 0 || WordBytes >= 1 << 16) begin : gen_bad_input_lanes
     $fatal(1, "InputLanes must be positive and InputLanes x OutputLanes below 65536");
   end
-  if (OutputLanes == 0 || OutputLanes % conv_pkg::SliceLanes != 0) begin : gen_bad_output_lanes
-    $fatal(1, "OutputLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
+  if (OutputLanes == 0 || OutputLanes % conv_pkg::SliceLanes != 0 ||
+      OutputLanes / conv_pkg::SliceLanes >= 256) begin : gen_bad_output_lanes
+    $fatal(1, "OutputLanes must be a multiple of %0d, at most 255 times", conv_pkg::SliceLanes);
   end
-  if (VectorLanes == 0 || VectorLanes % conv_pkg::SliceLanes != 0) begin : gen_bad_vector_lanes
-    $fatal(1, "VectorLanes must be a positive multiple of %0d", conv_pkg::SliceLanes);
+  if (VectorLanes == 0 || VectorLanes % conv_pkg::SliceLanes != 0 ||
+      VectorLanes / conv_pkg::SliceLanes >= 256) begin : gen_bad_vector_lanes
+    $fatal(1, "VectorLanes must be a multiple of %0d, at most 255 times", conv_pkg::SliceLanes);
   end
   if (ParameterGroups == 0 || WeightWords < VectorLanes / conv_pkg::SliceLanes ||
       WeightWords >= 1 << 16) begin : gen_bad_weight_words
@@ -227,14 +229,14 @@ module conv_check_steps
         condition_o.b = 18'(d.pad_top);
         derived_o.pad_top_step = sum_i[23:0];
       end
-      KernelSegments: begin
-        condition_o.a = 32'(derived_i.segments);
-        condition_o.b = 18'(d.kernel_height);
-        derived_o.kernel_segments = sum_i[10:0];
+      RowWords: begin
+        condition_o.a = 32'(d.segment_words);
+        condition_o.b = 18'(derived_i.segments);
+        derived_o.row_words = sum_i[22:0];
       end
       GroupWords: begin
-        condition_o.a = 32'(d.segment_words);
-        condition_o.b = 18'(derived_i.kernel_segments);
+        condition_o.a = 32'(derived_i.row_words);
+        condition_o.b = 18'(d.kernel_height);
         derived_o.group_words = sum_i[26:0];
       end
       PassWords: begin

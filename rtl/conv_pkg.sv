@@ -24,14 +24,18 @@ package conv_pkg;
   typedef logic [AlignBits:0] bytes_t;  // number of bytes, at most a beat
   typedef logic signed [23:0] offset_t;  // byte position in an input row; negative is left padding
   typedef logic [15:0] count_t;
+  typedef logic [7:0] slices_t;  // number of slices of a group
   typedef logic [23:0] beats_t;  // number of beats of a transfer, or a beat position
   // Input row, or a count of rows over all passes. Counts wrap: compare them by the sign of their
   // difference, which stays within 2 x 65535.
   typedef logic signed [17:0] row_t;
 
   typedef struct packed {
-    // Input rows in memory and in the line buffer.
+    conv_regs_pkg::kind_e kind;
+    // Input rows in memory and in the line buffer. Those of ADD are of two tensors in turn, with
+    // one alignment: row 0 of the first, row 0 of the second, row 1 of the first, ...
     address_t input_address;  // of row 0, rounded down to a beat
+    address_t second_address;  // ADD: the same of the second tensor
     address_t input_row_stride;
     align_t input_align;  // bytes of the first beat before the row
     logic input_unsigned;
@@ -49,6 +53,7 @@ package conv_pkg;
     count_t dilation_height;  // input rows from one kernel row to the next
     beats_t kernel_row_step;  // the same, in beats of the ring
     offset_t segment_step;  // bytes from one segment to the next
+    offset_t group_step;  // input bytes from one group to the next, over all passes
     // Walk over the output.
     count_t output_height;
     count_t output_width;
@@ -59,9 +64,15 @@ package conv_pkg;
     offset_t pad_left_bytes;
     count_t pad_top;
     beats_t pad_top_step;  // pad_top in beats of the ring
-    // Weights: groups of OutputLanes channels, each its parameters and group_words words.
+    // Weights: groups of OutputLanes channels (CONV) or VectorLanes channels, each its parameters
+    // and kernel_height x row_words words.
     address_t weights_address;
-    count_t group_words;  // kernel_height x segments x segment_words
+    logic has_table;  // the stream begins with a table
+    logic weights_by_row;  // the words of a kernel row, not of a group, are held at once
+    logic [12:0] word_beats;  // beats of one word in the stream
+    slices_t slices_per_group;
+    count_t row_words;  // segments x segment_words
+    count_t group_words;  // kernel_height x row_words; cut off, and not used, if weights_by_row
     count_t groups;
     count_t groups_per_pass;
     count_t passes;

@@ -51,7 +51,7 @@ DERIVED = [
     ("kernel_row_step", 24),
     ("output_row_step", 24),
     ("pad_top_step", 24),
-    ("kernel_segments", 11),
+    ("row_words", 23),
     ("group_words", 27),
     ("group_bytes", 32),
     ("output_row", 52),
@@ -77,7 +77,6 @@ def sums(d: Descriptor) -> dict[str, int]:
         "kernel_rows": d["dilation_height"] * d["kernel_height"],
         "kernel_columns": d["dilation_width"] * d["kernel_width"],
         "segment_bytes": segment_bytes,
-        "kernel_segments": d["kernel_height"] * layer["segments"],
         "group_bytes": layer["group_words"] * word_bytes + ARRAY.output_lanes * 8,
         "output_row": layer["output_row_bytes"],
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import BEAT_BYTES
 from lineconv.packing import ceil_div
 from lineconv.presets import Array
-from lineconv.regs import OutputType
+from lineconv.regs import Kind, OutputType
 
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _TYPE_BITS = {
@@ -21,6 +21,8 @@ _TYPE_BITS = {
     "offset_t": 24,
     "count_t": 16,
     "beats_t": 24,
+    "slices_t": 8,
+    "conv_regs_pkg::kind_e": 8,
     "conv_regs_pkg::output_type_e": 8,
     "conv_regs_pkg::rounding_e": 8,
     "conv_regs_pkg::overflow_e": 8,
@@ -77,21 +79,30 @@ def element_bytes(descriptor: dict[str, int]) -> int:
     return 4 if descriptor["output_type"] == OutputType.INT32 else 1
 
 
+def flattened(descriptor: dict[str, int]) -> bool:
+    """Whether a kernel row of a pixel is one run of bytes."""
+    d = descriptor
+    adjacent = d["dilation_width"] == 1 and d["input_pixel_stride"] == d["group_channels"]
+    return d["kernel_width"] == 1 or (d["kind"] == Kind.CONV and adjacent)
+
+
 def derive(descriptor: dict[str, int], array: Array) -> dict[str, int]:
     """layer_t of a descriptor, computed for bad ones as far as it can be."""
     d = descriptor
-    flattened = d["kernel_width"] == 1 or (
-        d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
-    )
-    segments = 1 if flattened else d["kernel_width"]
+    vector = d["kind"] != Kind.CONV
+    segments = 1 if flattened(d) else d["kernel_width"]
+    row_words = segments * d["segment_words"]
+    lanes = array.vector_lanes if vector else array.output_lanes
+    slices = lanes // array.beat_bytes
     row_bytes = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
     beat_bytes = array.beat_bytes
     input_align = d["input_address"] % beat_bytes
     row_beats = ceil_div(input_align + row_bytes, beat_bytes)
-    groups = ceil_div(d["output_channels"], array.output_lanes)
+    groups = ceil_div(d["output_channels"], lanes)
     copied = {name: d[name] for name, _ in FIELDS if name in d}
     return copied | {
         "input_address": d["input_address"] - input_align,
+        "second_address": d["second_address"] - d["second_address"] % beat_bytes,
         "input_align": input_align,
         "input_unsigned": d["flags"] & 1,
         "row_bytes": row_bytes,
@@ -106,7 +117,13 @@ def derive(descriptor: dict[str, int], array: Array) -> dict[str, int]:
         "pixel_step": d["stride_width"] * d["input_pixel_stride"],
         "pad_left_bytes": d["pad_left"] * d["input_pixel_stride"],
         "pad_top_step": d["pad_top"] * row_beats,
-        "group_words": d["kernel_height"] * segments * d["segment_words"],
+        "has_table": d["flags"] >> 1 & 1,
+        "weights_by_row": d["flags"] >> 2 & 1,
+        "word_beats": slices * (1 if vector else array.input_lanes),
+        "slices_per_group": slices,
+        "row_words": row_words,
+        # Too many only of layers whose weights are held by row, which do not use the number.
+        "group_words": d["kernel_height"] * row_words % (1 << 16),
         "groups": groups,
         "output_row_bytes": (d["output_width"] - 1) * d["output_pixel_stride"]
         + d["output_channels"] * element_bytes(d),

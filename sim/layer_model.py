@@ -17,7 +17,7 @@ import numpy as np
 from layer import derive
 from lineconv.packing import PARAMETER, ceil_div, row_stride
 from lineconv.presets import Array
-from lineconv.regs import OutputType
+from lineconv.regs import Kind, OutputType
 
 
 class Word(NamedTuple):
@@ -154,7 +154,15 @@ class LayerModel:
         array, flags = own.pop("array"), own.pop("input_unsigned")
         # The output side of a layer does not matter to its walk.
         output = {"output_type": OutputType.INT8, "output_pixel_stride": self.output_channels}
-        return derive(own | output | {"flags": flags, "segment_words": self.segment_words}, array)
+        kind = {
+            "kind": Kind.CONV,
+            "flags": flags,
+            "segment_words": self.segment_words,
+            "group_channels": self.input_channels,
+            "group_step": 0,
+            "second_address": 0,
+        }
+        return derive(own | output | kind, array)
 
     def pass_groups(self, number: int) -> range:
         """Groups of a pass."""
