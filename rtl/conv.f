@@ -31,6 +31,8 @@ conv_mac_pair.sv
 conv_weight_buffer.sv
 conv_mac_slice.sv
 conv_mac_array.sv
+conv_vector_lane.sv
+conv_vector_array.sv
 conv_output_walk.sv
 conv_parameter_buffer.sv
 conv_to_float.sv
@@ -38,6 +40,7 @@ conv_multiply_24.sv
 conv_to_byte.sv
 conv_requantize_lane.sv
 conv_requantize.sv
+conv_table.sv
 conv_byte_aligner.sv
 conv_output_packer.sv
 conv_write_master.sv
