@@ -182,7 +182,7 @@ module conv_datapath
   logic [InputLanes*8-1:0] line_bytes;
 
   conv_line_buffer #(
-    .InputLanes(InputLanes),
+    .ReadLanes(InputLanes),
     .LineBufferBeats(LineBufferBeats),
     .RamStyle(RamStyle)
   ) u_line_buffer (
@@ -200,7 +200,7 @@ module conv_datapath
   logic x_first, x_last;
 
   conv_window #(
-    .InputLanes(InputLanes),
+    .ReadLanes(InputLanes),
     .WeightWords(WeightWords)
   ) u_window (
     .clk_i,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Input rows on chip: written in beats, read as InputLanes bytes from any byte address per cycle.
+/// Input rows on chip: written in beats, read as ReadLanes bytes from any byte address per cycle.
 ///
-/// Consecutive beats lie in different banks, enough of them for InputLanes bytes at the worst
+/// Consecutive beats lie in different banks, enough of them for ReadLanes bytes at the worst
 /// alignment, so that every read finds each bank at most once. `rd_bytes_o` follows `rd_address_i`
 /// after LineBufferLatency cycles: bank addresses, memory, its output register, bank rotation,
 /// byte shift. Reads wrap at the end. A beat written in cycle n may be read from cycle n + 1 on.
 module conv_line_buffer
   import conv_pkg::*;
 #(
-  parameter int unsigned InputLanes = 26,
+  parameter int unsigned ReadLanes = 48,
   parameter int unsigned LineBufferBeats = 16384,
   parameter string RamStyle = "block",  // of synthesis: "block" or "ultra"
   localparam int unsigned BeatAddressBits = $clog2(LineBufferBeats),
@@ -22,10 +22,10 @@ module conv_line_buffer
   input beat_t wr_data_i,
 
   input logic [ByteBits-1:0] rd_address_i,
-  output logic [InputLanes*8-1:0] rd_bytes_o  // lowest address in the low bits
+  output logic [ReadLanes*8-1:0] rd_bytes_o  // lowest address in the low bits
 );
 
-  localparam int unsigned SpanBeats = (InputLanes + 2 * BeatBytes - 2) / BeatBytes;
+  localparam int unsigned SpanBeats = (ReadLanes + 2 * BeatBytes - 2) / BeatBytes;
   localparam int unsigned SelectBits = $clog2(SpanBeats) > 0 ? $clog2(SpanBeats) : 1;
   localparam int unsigned NumBanks = 2 ** SelectBits;
   localparam int unsigned BankDepth = LineBufferBeats / NumBanks;
@@ -69,7 +69,7 @@ module conv_line_buffer
   select_t bank_q, bank_q2, bank_q3;
   align_t byte_q, byte_q2, byte_q3, byte_q4;
   logic [SpanBeats*BeatBits-1:0] span_d, span_q;
-  logic [InputLanes*8-1:0] bytes_q;
+  logic [ReadLanes*8-1:0] bytes_q;
 
   always_comb begin
     for (int unsigned i = 0; i < SpanBeats; i++) begin
@@ -86,7 +86,7 @@ module conv_line_buffer
     byte_q3 <= byte_q2;
     byte_q4 <= byte_q3;
     span_q <= span_d;
-    bytes_q <= (InputLanes * 8)'(span_q >> {byte_q4, 3'b000});
+    bytes_q <= (ReadLanes * 8)'(span_q >> {byte_q4, 3'b000});
   end
 
   assign rd_bytes_o = bytes_q;

@@ -8,7 +8,7 @@
 module conv_window
   import conv_pkg::*;
 #(
-  parameter int unsigned InputLanes = 26,
+  parameter int unsigned ReadLanes = 48,
   parameter int unsigned WeightWords = 512,
   localparam int unsigned WordBits = $clog2(WeightWords)
 ) (
@@ -26,9 +26,9 @@ module conv_window
   input logic [WordBits-1:0] op_weight_word_i,
   input logic op_first_i,
   input logic op_last_i,
-  input logic [InputLanes*8-1:0] bytes_i,
+  input logic [ReadLanes*8-1:0] bytes_i,
 
-  output logic [InputLanes-1:0][7:0] x_o,
+  output logic [ReadLanes-1:0][7:0] x_o,
   output logic [WordBits-1:0] weight_word_o,
   output logic first_o,
   output logic last_o
@@ -36,14 +36,14 @@ module conv_window
 
   // Two stages of the delay find which lanes are data.
   localparam int unsigned MaskDelay = LineBufferLatency - 2;
-  localparam int unsigned LaneBits = $clog2(InputLanes + 1);
+  localparam int unsigned LaneBits = $clog2(ReadLanes + 1);
   typedef logic [LaneBits-1:0] lane_t;
-  typedef logic [InputLanes-1:0] mask_t;
+  typedef logic [ReadLanes-1:0] mask_t;
 
-  // Number of lanes that a distance covers: below 0 none, from InputLanes on all.
+  // Number of lanes that a distance covers: below 0 none, from ReadLanes on all.
   function automatic lane_t lanes(offset_t distance);
     if (distance < 0) return '0;
-    return distance < offset_t'(InputLanes) ? lane_t'(distance) : lane_t'(InputLanes);
+    return distance < offset_t'(ReadLanes) ? lane_t'(distance) : lane_t'(ReadLanes);
   endfunction
 
   lane_t before_q, until_q;  // lanes left of the row, lanes up to its end
@@ -51,7 +51,7 @@ module conv_window
   mask_t data_d, data_q;
 
   always_comb begin
-    for (int unsigned i = 0; i < InputLanes; i++) begin
+    for (int unsigned i = 0; i < ReadLanes; i++) begin
       data_d[i] = row_valid_q && lane_t'(i) >= before_q && lane_t'(i) < until_q;
     end
   end
@@ -65,7 +65,7 @@ module conv_window
 
   mask_t mask;
   conv_delay #(
-    .Width(InputLanes),
+    .Width(ReadLanes),
     .Cycles(MaskDelay)
   ) u_mask_delay (
     .clk_i,
@@ -84,12 +84,12 @@ module conv_window
   );
 
   logic [LineBufferLatency-1:0] valid_q, first_q, last_q;
-  logic [InputLanes-1:0][7:0] x_d, x_q;
+  logic [ReadLanes-1:0][7:0] x_d, x_q;
   logic [WordBits-1:0] weight_word_q;
   logic out_first_q, out_last_q;
 
   always_comb begin
-    for (int unsigned i = 0; i < InputLanes; i++) begin
+    for (int unsigned i = 0; i < ReadLanes; i++) begin
       x_d[i] = mask[i] ? bytes_i[8*i+:8] : layer_i.input_zero_point;
     end
     if (!valid_q[LineBufferLatency-1]) x_d = '0;

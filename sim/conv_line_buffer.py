@@ -16,16 +16,17 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from bench import BEAT_BYTES, parameters, seeded
 
 CONFIGURATIONS = [
-    {"InputLanes": 1, "LineBufferBeats": 16},
-    {"InputLanes": 4, "LineBufferBeats": 512},
-    {"InputLanes": 13, "LineBufferBeats": 64},
-    {"InputLanes": 26, "LineBufferBeats": 16384},
-    {"InputLanes": 32, "LineBufferBeats": 16},
-    {"InputLanes": 1, "LineBufferBeats": 16, "BeatBytes": 16},
-    {"InputLanes": 32, "LineBufferBeats": 64, "BeatBytes": 16},
+    {"ReadLanes": 1, "LineBufferBeats": 16},
+    {"ReadLanes": 16, "LineBufferBeats": 512},
+    {"ReadLanes": 13, "LineBufferBeats": 64},
+    {"ReadLanes": 26, "LineBufferBeats": 64},
+    {"ReadLanes": 48, "LineBufferBeats": 16384},
+    {"ReadLanes": 50, "LineBufferBeats": 16},
+    {"ReadLanes": 1, "LineBufferBeats": 16, "BeatBytes": 16},
+    {"ReadLanes": 96, "LineBufferBeats": 64, "BeatBytes": 16},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
-LANES, BEATS = _PARAMETERS["InputLanes"], _PARAMETERS["LineBufferBeats"]
+LANES, BEATS = _PARAMETERS["ReadLanes"], _PARAMETERS["LineBufferBeats"]
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _LATENCY = re.search(r"LineBufferLatency = (\d+);", _PACKAGE.read_text())
 LATENCY = int(_LATENCY.group(1)) if _LATENCY else 0

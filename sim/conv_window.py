@@ -16,14 +16,14 @@ from bench import cycles, parameters, seeded, start
 from layer import pack_layer
 
 CONFIGURATIONS = [
-    {"InputLanes": 1, "WeightWords": 64},
-    {"InputLanes": 4, "WeightWords": 128},
-    {"InputLanes": 13, "WeightWords": 100},
-    {"InputLanes": 26, "WeightWords": 512},
-    {"InputLanes": 32, "WeightWords": 512},
+    {"ReadLanes": 1, "WeightWords": 64},
+    {"ReadLanes": 13, "WeightWords": 100},
+    {"ReadLanes": 16, "WeightWords": 128},
+    {"ReadLanes": 48, "WeightWords": 512},
+    {"ReadLanes": 96, "WeightWords": 512},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
-LANES, WORDS = _PARAMETERS["InputLanes"], _PARAMETERS["WeightWords"]
+LANES, WORDS = _PARAMETERS["ReadLanes"], _PARAMETERS["WeightWords"]
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _LATENCY = re.search(r"LineBufferLatency = (\d+);", _PACKAGE.read_text())
 LATENCY = int(_LATENCY.group(1)) if _LATENCY else 0
