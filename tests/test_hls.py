@@ -202,8 +202,8 @@ def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.
     d["output_pixel_stride"] = d["output_channels"] * element + rng.choice([0, 0, 1, 9]) * element
     row_bytes = int(d["output_width"]) * d["output_pixel_stride"]
     d["output_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
-    fields = Fields(d, array)
     d["group_channels"] = d["input_channels"]
+    fields = Fields(d, array)
     d["segment_words"] = ceil_div(fields.segment_bytes, array.input_lanes)
     d["row_slots"] = max(span, d["stride_height"]) + rng.choice([0, 0, 1, 5, 20])
     most = array.weight_words // Fields(d, array).group_words

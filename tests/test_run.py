@@ -68,6 +68,16 @@ def require_equal(found: list[Any], wanted: list[Any]) -> None:
         assert (y == right).all()
 
 
+def in_memory(layer: ConvLayer, array: Array) -> bool:
+    """Whether the array runs the layer without the host."""
+    try:
+        tiles = tile_layer(layer, array, host_input=False).tiles
+    except InvalidLayerError:
+        return False
+    # The checks do not know of channels that one group of lanes reads, and weights by row, yet.
+    return not any(tile.group_step or tile.weights_by_row for tile in tiles)
+
+
 @settings(max_examples=100, deadline=None)
 @given(convolutions_on_arrays(max_macs=200_000), st.data())
 def test_equals_golden(drawn: tuple[Convolution, Array], data: st.DataObject) -> None:
@@ -86,8 +96,7 @@ def test_equals_golden(drawn: tuple[Convolution, Array], data: st.DataObject) ->
             output=data.draw(st.sampled_from(OutputType)),
             y_zero_point=0,
         )
-        tilings = (tile_layer(layer, array), tile_layer(reader, array, host_input=False))
-        chained = chain_obstacle(*tilings) is None
+        chained = chain_obstacle(tile_layer(layer, array)) is None and in_memory(reader, array)
         x = layers[0] if chained else expected(layers)[0]
         layers.append(random_operands(reader, rng, x=x))
     board = ModelBoard(array)
@@ -148,7 +157,6 @@ GROUPED = replace(CONV, in_channels=20, out_channels=20, groups=2)
     [
         (DEEP, after(DEEP), InvalidLayerError, r"the host adds and requantises \d+ partial sums"),
         (GROUPED, after(GROUPED), InvalidLayerError, "its channels are written as several images"),
-        (after(GROUPED), GROUPED, InvalidLayerError, "its channels are read as several images"),
         (CONV, WIDE, InvalidLayerError, "the host pads it"),
         (
             replace(CONV, output=OutputType.INT32, y_zero_point=0),
@@ -163,7 +171,7 @@ GROUPED = replace(CONV, in_channels=20, out_channels=20, groups=2)
             r"\(1, 6, 8, 7\), the result of layer0 is int8 \(1, 6, 9, 7\)",
         ),
     ],
-    ids=["chunks", "groups written", "groups read", "host padding", "int32", "shape"],
+    ids=["chunks", "groups written", "host padding", "int32", "shape"],
 )
 def test_what_cannot_be_chained(
     first: ConvLayer, second: ConvLayer, error: type[LineconvError], message: str
@@ -173,6 +181,12 @@ def test_what_cannot_be_chained(
     with pytest.raises(error, match=message):
         accelerator(board).run_layers(layers)
     assert not board.buffers
+
+
+def test_groups_are_parts_of_the_tensor_that_they_read() -> None:
+    four = replace(CONV, in_channels=20, out_channels=44, groups=4)
+    layers = chain([replace(CONV, out_channels=20), four, after(four)])
+    require_equal(accelerator(ModelBoard(TINY)).run_layers(layers), expected(layers))
 
 
 def test_source_must_come_first() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv.layer import MAX_KERNEL, MAX_STRIDE, OutputType, Overflow, Rounding
-from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div
+from lineconv.packing import ELEMENT_TYPES, PARAMETER, TABLE_BYTES, ceil_div
 from lineconv.presets import Array
 from lineconv.regs import Error, Kind
 
@@ -59,8 +59,8 @@ class Fields:
     @property
     def flattened(self) -> bool:
         """A kernel row of a pixel is one run of bytes."""
-        adjacent = self.input_pixel_stride == self.input_channels
-        return self.kernel_width == 1 or (self.dilation_width == 1 and adjacent)
+        adjacent = self.dilation_width == 1 and self.input_pixel_stride == self.group_channels
+        return self.kind == Kind.CONV and (self.kernel_width == 1 or adjacent)
 
     @property
     def segments(self) -> int:
@@ -70,7 +70,7 @@ class Fields:
     @property
     def segment_bytes(self) -> int:
         """Bytes of a run."""
-        return self.input_channels * (self.kernel_width if self.flattened else 1)
+        return self.group_channels * (self.kernel_width if self.flattened else 1)
 
     @property
     def row_bytes(self) -> int:
@@ -84,14 +84,25 @@ class Fields:
         return ceil_div(self.input_address % beat_bytes + self.row_bytes, beat_bytes)
 
     @property
+    def row_words(self) -> int:
+        """Words of weights per kernel row, for a group of lanes."""
+        return self.segments * self.segment_words
+
+    @property
     def group_words(self) -> int:
-        """Words of weights per group of output lanes."""
-        return self.kernel_height * self.segments * self.segment_words
+        """Words of weights per group of lanes."""
+        return self.kernel_height * self.row_words
+
+    @property
+    def group_lanes(self) -> int:
+        """Output channels that are computed together."""
+        conv = self.kind == Kind.CONV
+        return self.array.output_lanes if conv else self.array.vector_lanes
 
     @property
     def groups(self) -> int:
-        """Groups of output lanes."""
-        return ceil_div(self.output_channels, self.array.output_lanes)
+        """Groups of lanes."""
+        return ceil_div(self.output_channels, self.group_lanes)
 
     @property
     def passes(self) -> int:
@@ -101,8 +112,18 @@ class Fields:
     @property
     def group_bytes(self) -> int:
         """Bytes of the weight stream per group."""
-        word_bytes = self.array.input_lanes * self.array.output_lanes
-        return self.array.output_lanes * PARAMETER.itemsize + self.group_words * word_bytes
+        weights = self.array.input_lanes if self.kind == Kind.CONV else 1
+        return self.group_lanes * (PARAMETER.itemsize + self.group_words * weights)
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the table in front of the weight stream."""
+        return TABLE_BYTES if self.flags & 2 else 0
+
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes of the weight stream."""
+        return self.table_bytes + self.groups * self.group_bytes
 
     @property
     def output_row_bytes(self) -> int:
@@ -159,7 +180,7 @@ def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
     input_bytes = (f.input_height - 1) * f.input_row_stride + f.row_bytes
     yield Error.BAD_ADDRESS, window.holds(f.input_address, input_bytes)
     yield Error.BAD_ADDRESS, f.weights_address % f.array.beat_bytes == 0
-    yield Error.BAD_ADDRESS, window.holds(f.weights_address, f.groups * f.group_bytes)
+    yield Error.BAD_ADDRESS, window.holds(f.weights_address, f.stream_bytes)
     output_bytes = (f.output_height - 1) * f.output_row_stride + f.output_row_bytes
     yield Error.BAD_ADDRESS, f.output_address % f.element_bytes == 0
     yield Error.BAD_ADDRESS, window.holds(f.output_address, output_bytes)

@@ -17,6 +17,9 @@ from numpy.lib.stride_tricks import as_strided
 from lineconv import golden
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields, Window, check
+from lineconv.executor_conv import convolve
+from lineconv.executor_rows import blocks
+from lineconv.executor_vector import add, depthwise_or_pool
 from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
 from lineconv.packing import ELEMENT_TYPES, PARAMETER
 from lineconv.presets import Array
@@ -27,11 +30,10 @@ from lineconv.regs import (
     RESULT_BYTES,
     RESULT_OFFSET,
     Error,
+    Kind,
 )
 
 __all__ = ["Memory", "NoMemoryError", "Outcome", "run_program"]
-
-_GATHER_BYTES = 1 << 20  # input bytes looked at together
 
 
 class NoMemoryError(Exception):
@@ -88,17 +90,12 @@ def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]
     if error != Error.OK:
         return result
     try:
-        stream = memory.view(fields.weights_address, fields.groups * fields.group_bytes)
-        rows = _strided(
-            memory,
-            fields.input_address,
-            (fields.input_height, fields.row_bytes),
-            (fields.input_row_stride, 1),
-        )
+        stream = memory.view(fields.weights_address, fields.stream_bytes)
+        rows = _input_rows(memory, fields)
     except NoMemoryError:
         result["status"] = Error.READ_ERROR
         return result
-    pixels = _convolve(fields, rows, stream)
+    pixels = _results(fields, rows, stream)
     try:
         _strided(
             memory,
@@ -120,64 +117,41 @@ def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]
     return result
 
 
-def _convolve(f: Fields, rows: ByteArray, stream: ByteArray) -> ByteArray:
+def _input_rows(memory: Memory, f: Fields) -> list[ByteArray]:
+    """The rows (rows, bytes) of each input tensor."""
+    tensors = [f.input_address]
+    if f.kind == Kind.ADD:
+        tensors.append(f.second_address)
+    shape = (f.input_height // len(tensors), f.row_bytes)
+    return [_strided(memory, address, shape, (f.input_row_stride, 1)) for address in tensors]
+
+
+def _accumulate(f: Fields, rows: list[ByteArray], words: ByteArray) -> npt.NDArray[np.int32]:
+    """What the compute unit hands on: (output_height, output_width, at least the channels)."""
+    if f.kind == Kind.CONV:
+        return convolve(f, rows[0], words)
+    if f.kind == Kind.ADD:
+        return add(f, rows[0], rows[1], words)
+    return depthwise_or_pool(f, rows[0], words)
+
+
+def _results(f: Fields, rows: list[ByteArray], stream: ByteArray) -> ByteArray:
     """The output bytes (output_height, output_width, pixel_bytes)."""
-    weights, bias, multiplier = _decode_weights(f, stream)
-    zero_point = f.input_zero_point
-    data = (rows ^ 0x80 if f.flags & 1 else rows).view(np.int8)
-
-    # Byte position in its row of each array input, for each output column; see _decode_weights
-    # for the order.
-    segment, byte = np.meshgrid(
-        np.arange(f.segments), np.arange(f.segment_words * f.array.input_lanes), indexing="ij"
+    table, stream = np.split(stream, [f.table_bytes])
+    parameters, words = np.split(
+        stream.reshape(f.groups, -1), [f.group_lanes * PARAMETER.itemsize], axis=1
     )
-    step = f.dilation_width * f.input_pixel_stride
-    offsets = (segment * step + byte).reshape(-1) - f.pad_left * f.input_pixel_stride
-
-    acc = np.zeros((f.output_height, f.output_width, f.output_channels))
-    block = max(1, _GATHER_BYTES // offsets.size)
-    for column in range(0, f.output_width, block):
-        columns = np.arange(column, min(column + block, f.output_width))
-        positions = columns[:, np.newaxis] * f.stride_width * f.input_pixel_stride + offsets
-        padding = (positions < 0) | (positions >= f.row_bytes)
-        positions[padding] = 0
-        for y in range(f.output_height):
-            for ky in range(f.kernel_height):
-                row = y * f.stride_height - f.pad_top + ky * f.dilation_height
-                if 0 <= row < f.input_height:
-                    x = np.where(padding, zero_point, data[row][positions])
-                else:
-                    x = np.full(positions.shape, zero_point)
-                # Exact: all sums of products are integers below 2**53.
-                acc[y, columns] += x.astype(np.float64) @ weights[ky]
-
-    total = (acc.astype(np.int64) + bias).astype(np.int32)  # keeps the low 32 bits
-    if f.output_type != OutputType.INT32:
-        return _requantize(f, total, multiplier).view(np.uint8)
-    return np.ascontiguousarray(total, ELEMENT_TYPES[OutputType.INT32]).view(np.uint8)
-
-
-def _decode_weights(
-    f: Fields, stream: ByteArray
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Weights (kernel_height, segment x word x input lane, output_channels), bias, multiplier."""
-    array = f.array
-    groups = stream.reshape(f.groups, f.group_bytes)
-    parameter_bytes = array.output_lanes * PARAMETER.itemsize
-    parameters = np.ascontiguousarray(groups[:, :parameter_bytes]).view(PARAMETER)
-    parameters = parameters.reshape(-1)[: f.output_channels]
-    words = groups[:, parameter_bytes:].view(np.int8)
-    words = words.reshape(
-        f.groups, f.group_words, array.num_slices, array.input_lanes, array.beat_bytes
-    )
-    by_lane = words.transpose(1, 3, 0, 2, 4).reshape(
-        f.kernel_height, -1, f.groups * array.output_lanes
-    )
-    return (
-        by_lane[..., : f.output_channels].astype(np.float64),
-        parameters["bias"],
-        parameters["multiplier"],
-    )
+    channels = f.output_channels
+    by_channel = np.ascontiguousarray(parameters).view(PARAMETER).reshape(-1)[:channels]
+    total = _accumulate(f, rows, words)[..., :channels]
+    total += by_channel["bias"]  # wraps, as the accumulators do
+    if f.output_type == OutputType.INT32:
+        return np.ascontiguousarray(total, ELEMENT_TYPES[OutputType.INT32]).view(np.uint8)
+    pixels = np.empty(total.shape, np.uint8)
+    for block in blocks(f.output_height, f.output_width * channels):
+        results = _requantize(f, total[block], by_channel["multiplier"])
+        pixels[block] = results.view(np.uint8)
+    return table[pixels] if table.size else pixels
 
 
 def _requantize(
@@ -206,7 +180,7 @@ def _write_beats(f: Fields) -> int:
     if f.passes == 1 and f.output_pixel_stride == f.pixel_bytes:
         return _run_beats(f, rows, f.output_width * f.pixel_bytes)
     pixels = rows[:, np.newaxis] + np.arange(f.output_width) * f.output_pixel_stride
-    pass_bytes = f.groups_per_pass * f.array.output_lanes * f.element_bytes
+    pass_bytes = f.groups_per_pass * f.group_lanes * f.element_bytes
     return sum(
         _run_beats(f, pixels + start, min(pass_bytes, f.pixel_bytes - start))
         for start in range(0, f.pixel_bytes, pass_bytes)

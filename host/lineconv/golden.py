@@ -63,8 +63,8 @@ def conv2d_accumulate(
     Raises:
         InvalidTensorError: an array does not fit the layer.
     """
-    _require("x", x, np.int8, (None, layer.in_channels, layer.in_height, layer.in_width))
-    _require("w", w, np.int8, layer.weight_shape)
+    require_array("x", x, np.int8, (None, layer.in_channels, layer.in_height, layer.in_width))
+    require_array("w", w, np.int8, layer.weight_shape)
     batch, groups = x.shape[0], layer.groups
     out_channels, group_channels, kernel_height, kernel_width = layer.weight_shape
     stride_height, stride_width = layer.stride
@@ -90,7 +90,7 @@ def conv2d_accumulate(
 
     acc = total.astype(np.int64).reshape(batch, out_channels, rows, columns)
     if bias is not None:
-        _require("bias", bias, np.int32, (out_channels,))
+        require_array("bias", bias, np.int32, (out_channels,))
         acc += bias[:, np.newaxis, np.newaxis]
     return acc.astype(np.int32)  # keeps the low 32 bits
 
@@ -116,7 +116,7 @@ def requantize(acc: Int32Array, scale: npt.ArrayLike, layer: ConvLayer) -> Integ
     """
     if layer.output is OutputType.INT32:
         raise InvalidLayerError("requantize needs INT8 or UINT8 output, got INT32")
-    _require("acc", acc, np.int32, (None, layer.out_channels, None, None))
+    require_array("acc", acc, np.int32, (None, layer.out_channels, None, None))
     factor = _as_scale("scale", scale, layer.out_channels).reshape(-1, 1, 1)
     with np.errstate(over="ignore", under="ignore"):
         scaled = acc.astype(np.float32) * factor
@@ -200,7 +200,7 @@ def _as_scale(name: str, value: npt.ArrayLike, out_channels: int | None) -> Floa
     return scale
 
 
-def _require(
+def require_array(
     name: str,
     array: npt.NDArray[np.generic],
     dtype: type[np.generic],

@@ -14,20 +14,19 @@ from lineconv import golden
 from lineconv.bus import ByteArray
 from lineconv.errors import InvalidLayerError
 from lineconv.fold import fold_weights, pack_folded
-from lineconv.layer import ConvLayer
 from lineconv.operands import Operands
 from lineconv.packing import (
     ELEMENT_TYPES,
     ceil_div,
     pack_images,
-    pack_weights,
     row_stride,
     unpack_images,
 )
 from lineconv.presets import Array
 from lineconv.program import TileAddresses, descriptor
-from lineconv.tile import Tile, common
-from lineconv.tiling import NO_PADDING, Tiling
+from lineconv.streams import tile_stream
+from lineconv.tile import Tile
+from lineconv.tiling import Tiling
 
 __all__ = ["ConvJob", "Layout", "chain_obstacle"]
 
@@ -92,7 +91,7 @@ class ConvJob:
         self._batch = operands.shape[0]
         self.count = self._batch * len(tiling.tiles)
         self.macs = [tiling.macs(tile) for tile in tiling.tiles] * self._batch
-        if source is not None and (obstacle := chain_obstacle(source._tiling, tiling)):
+        if source is not None and (obstacle := chain_obstacle(source._tiling)):
             raise InvalidLayerError(
                 f"{operands.name} cannot read the result of {source.operands.name} in memory: "
                 f"{obstacle}"
@@ -108,10 +107,11 @@ class ConvJob:
             if (key := _weights_key(tile)) not in self._streams:
                 self._streams[key] = _tile_weights(operands, tiling, tile, array)
                 self._weights_at[key] = layout.reserve(self._streams[key].size)
-            if tile.in_channels not in self._images_at:
-                self._images_at[tile.in_channels] = self._place_images(tile.in_channels, layout)
-            if _result_key(tile) not in self._results_at:
-                self._results_at[_result_key(tile)] = self._place_results(tile.out_channels, layout)
+            inputs, results = self._input_key(tile), self._result_key(tile)
+            if inputs not in self._images_at:
+                self._images_at[inputs] = self._place_images(inputs, layout)
+            if results not in self._results_at:
+                self._results_at[results] = self._place_results(results[1], layout)
 
     def descriptors(self, address: int) -> Iterator[npt.NDArray[np.void]]:
         """In the order of the program, for a block that the engine sees at `address`."""
@@ -162,8 +162,8 @@ class ConvJob:
         return golden.requantize(total, self.operands.scale, layer)
 
     def _addresses(self, tile: Tile, image: int, address: int) -> TileAddresses:
-        inputs = self._images_at[tile.in_channels]
-        results = self._results_at[_result_key(tile)]
+        inputs = self._images_at[self._input_key(tile)]
+        results = self._results_at[self._result_key(tile)]
         return TileAddresses(
             image=address + inputs.start + image * inputs.image,
             image_row=inputs.row,
@@ -171,6 +171,16 @@ class ConvJob:
             result=address + results.start + image * results.image,
             result_row=results.row,
         )
+
+    def _input_key(self, tile: Tile) -> range:
+        layer = self._tiling.layer
+        return range(layer.in_channels) if self._tiling.in_memory else tile.in_channels
+
+    def _result_key(self, tile: Tile) -> _Result:
+        layer = self._tiling.layer
+        if self._tiling.in_memory:
+            return (0, range(layer.out_channels))
+        return (tile.chunk, tile.out_channels)
 
     def _place_images(self, channels: range, layout: Layout) -> _Images:
         layer = self._tiling.layer
@@ -189,16 +199,12 @@ class ConvJob:
         return block[images.start : images.start + self._batch * images.image]
 
 
-def chain_obstacle(source: Tiling, reader: Tiling) -> str | None:
-    """Why the result of one layer is no input of another as it lies in memory; None if it is."""
+def chain_obstacle(source: Tiling) -> str | None:
+    """Why the result of a layer is no tensor in memory that another can read; None if it is."""
     if source.chunks > 1:
         return f"the host adds and requantises {source.chunks} partial sums"
-    if len({tile.out_channels for tile in source.tiles}) > 1:
+    if not source.in_memory and len({tile.out_channels for tile in source.tiles}) > 1:
         return "its channels are written as several images"
-    if any(len(tile.in_channels) != reader.layer.in_channels for tile in reader.tiles):
-        return "its channels are read as several images"
-    if reader.host_padding != NO_PADDING:
-        return "the host pads it"
     return None
 
 
@@ -206,49 +212,7 @@ def _weights_key(tile: Tile) -> _Weights:
     return (tile.in_channels, tile.out_channels, tile.kernel_rows, tile.kernel_columns)
 
 
-def _result_key(tile: Tile) -> _Result:
-    return (tile.chunk, tile.out_channels)
-
-
 def _tile_weights(operands: Operands, tiling: Tiling, tile: Tile, array: Array) -> ByteArray:
-    """The weight stream of a tile, with the input zero point folded into the bias."""
-    layer, rows, columns = tiling.layer, tile.kernel_rows, tile.kernel_columns
+    """The weight stream of a tile."""
     w = fold_weights(operands.w) if tiling.folded else operands.w
-    w = w[..., rows.start : rows.stop, columns.start : columns.stop]
-    dense = _dense_weights(w, layer, tile)
-    outputs = slice(tile.out_channels.start, tile.out_channels.stop)
-    bias = operands.bias[outputs] if tile.chunk == 0 else None
-    folded = golden.fold_zero_point(dense, bias, layer.x_zero_point)
-    return pack_weights(
-        _side_by_side(dense, tile, layer.stride[1]),
-        np.tile(folded, tile.pixels),
-        np.tile(operands.scale[outputs], tile.pixels),
-        array,
-        flattened=tile.flattened,
-    )
-
-
-def _dense_weights(w: npt.NDArray[np.int8], layer: ConvLayer, tile: Tile) -> npt.NDArray[np.int8]:
-    """The tile's part of w (O, C / groups, kH, kW) without groups: zero between them."""
-    in_group = layer.in_channels // layer.groups
-    out_group = layer.out_channels // layer.groups
-    dense = np.zeros((len(tile.out_channels), len(tile.in_channels), *w.shape[2:]), np.int8)
-    for group in range(tile.in_channels[0] // in_group, tile.in_channels[-1] // in_group + 1):
-        inputs = common(tile.in_channels, group * in_group, in_group)
-        outputs = common(tile.out_channels, group * out_group, out_group)
-        dense[
-            outputs.start - tile.out_channels.start : outputs.stop - tile.out_channels.start,
-            inputs.start - tile.in_channels.start : inputs.stop - tile.in_channels.start,
-        ] = w[outputs.start : outputs.stop, inputs.start % in_group :][:, : len(inputs)]
-    return dense
-
-
-def _side_by_side(dense: npt.NDArray[np.int8], tile: Tile, stride: int) -> npt.NDArray[np.int8]:
-    """Kernels for `tile.pixels` neighbouring columns, each a stride further right than the last."""
-    if tile.pixels == 1:
-        return dense
-    outputs, inputs, height, width = dense.shape
-    wide = np.zeros((tile.pixels, outputs, inputs, height, tile.kernel_width), np.int8)
-    for pixel in range(tile.pixels):
-        wide[pixel, ..., pixel * stride : pixel * stride + width] = dense
-    return wide.reshape(-1, inputs, height, tile.kernel_width)
+    return tile_stream(tile, tiling.layer, w, operands.bias, operands.scale, array)

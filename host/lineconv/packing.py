@@ -19,10 +19,12 @@ from lineconv.presets import Array
 __all__ = [
     "ELEMENT_TYPES",
     "PARAMETER",
+    "TABLE_BYTES",
     "ceil_div",
     "image_pixels",
     "interleave",
     "pack_images",
+    "pack_vector_weights",
     "pack_weights",
     "row_stride",
     "unpack_images",
@@ -39,6 +41,9 @@ ELEMENT_TYPES: dict[OutputType, np.dtype[Any]] = {
 
 # What the weight stream holds per output channel ahead of the weights.
 PARAMETER = np.dtype([("bias", "<i4"), ("multiplier", "<f4")])
+
+# What the weight stream holds ahead of all, if the results go through a table.
+TABLE_BYTES = 256
 
 
 def ceil_div(value: int, divisor: int) -> int:
@@ -106,7 +111,7 @@ def pack_weights(
     *,
     flattened: bool,
 ) -> ByteArray:
-    """The weight stream of one descriptor.
+    """The weight stream of one convolution.
 
     Per group of output lanes: bias and multiplier of each lane, then the words in the order
     kernel row, segment, word of the segment; a word is its slices, a slice is one beat of
@@ -130,23 +135,52 @@ def pack_weights(
     segment_words = ceil_div(segment_bytes, array.input_lanes)
     words = kernel_height * segments * segment_words
 
-    parameters = np.zeros(lanes, PARAMETER)
-    parameters["bias"][:out_channels] = bias
-    parameters["multiplier"][:out_channels] = scale
-
     taps = np.zeros((lanes, kernel_height * segments, segment_words * array.input_lanes), np.int8)
     taps[:out_channels, :, :segment_bytes] = w.transpose(0, 2, 3, 1).reshape(
         out_channels, kernel_height * segments, segment_bytes
     )
     by_slice = taps.reshape(groups, array.num_slices, array.beat_bytes, words, array.input_lanes)
+    ordered = by_slice.transpose(0, 3, 1, 4, 2).reshape(groups, -1)
+    return _stream(bias, scale, array.output_lanes, ordered)
 
-    parameter_bytes = array.output_lanes * PARAMETER.itemsize
-    stream = np.empty(
-        (groups, parameter_bytes + words * array.input_lanes * array.output_lanes),
-        np.uint8,
-    )
-    stream[:, :parameter_bytes] = parameters.view(np.uint8).reshape(groups, -1)
-    stream[:, parameter_bytes:] = (
-        by_slice.transpose(0, 3, 1, 4, 2).reshape(groups, -1).view(np.uint8)
-    )
+
+def pack_vector_weights(
+    w: npt.NDArray[np.int8],
+    bias: npt.NDArray[np.int32],
+    scale: npt.NDArray[np.float32],
+    array: Array,
+) -> ByteArray:
+    """The weight stream of one layer of the vector unit.
+
+    Per group of vector lanes: bias and multiplier of each lane, then the words in the order kernel
+    row, kernel column; a word is a weight per lane. Lanes beyond the layer are zero.
+
+    Args:
+        w: int8 (C, kH, kW); of ADD, its digits (C, 2, digits).
+        bias, scale: as for `pack_weights`, (C,).
+
+    Returns:
+        uint8, one-dimensional.
+    """
+    channels, kernel_height, kernel_width = w.shape
+    groups = ceil_div(channels, array.vector_lanes)
+    taps = np.zeros((groups * array.vector_lanes, kernel_height * kernel_width), np.int8)
+    taps[:channels] = w.reshape(channels, -1)
+    by_lane = taps.reshape(groups, array.vector_lanes, -1)
+    ordered = by_lane.transpose(0, 2, 1).reshape(groups, -1)
+    return _stream(bias, scale, array.vector_lanes, ordered)
+
+
+def _stream(
+    bias: npt.NDArray[np.int32],
+    scale: npt.NDArray[np.float32],
+    lanes: int,
+    words: npt.NDArray[np.int8],
+) -> ByteArray:
+    """Parameters of each group of lanes, then its words, which are (groups, bytes)."""
+    parameters = np.zeros(len(words) * lanes, PARAMETER)
+    parameters["bias"][: bias.size] = bias
+    parameters["multiplier"][: scale.size] = scale
+    by_group = parameters.view(np.uint8).reshape(len(words), -1)
+    stream: ByteArray = np.concatenate([by_group, words.view(np.uint8)], axis=1)
     return stream.reshape(-1)

@@ -13,23 +13,31 @@ from lineconv.regs import DESCRIPTOR, Kind
 from lineconv.tile import Tile
 from lineconv.tiling import Tiling
 
-__all__ = ["INPUT_UNSIGNED", "TileAddresses", "descriptor"]
+__all__ = ["INPUT_UNSIGNED", "TABLE", "WEIGHTS_BY_ROW", "TileAddresses", "descriptor"]
 
-INPUT_UNSIGNED = 1  # bit of the descriptor's flags
+# Bits of the descriptor's flags.
+INPUT_UNSIGNED = 1
+TABLE = 2
+WEIGHTS_BY_ROW = 4
 
 _CLAMP = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255), OutputType.INT32: (0, 0)}
 
 
 @dataclass(frozen=True)
 class TileAddresses:
-    """Where the engine finds what a tile works on; everything is a multiple of a beat.
+    """Where the engine finds what a tile works on.
+
+    An image lies as its tiles expect it: of one block of channels, or of a whole tensor in memory,
+    with their pixel strides. Row strides and `weights` are multiples of a beat.
 
     Attributes:
-        image: the packed image of the tile's input channels, all rows and columns of the layer.
+        image: row 0, column 0, channel 0 of the image.
         image_row: bytes from one row of it to the next.
         weights: the weight stream.
-        result: the packed image of the tile's output channels, all rows and columns.
+        result: row 0, column 0, channel 0 of the result.
         result_row: bytes from one row of it to the next.
+        second_image: the second tensor of ADD, which lies in its beats as `image` does and has its
+            row stride; 0 for other kinds.
     """
 
     image: int
@@ -37,6 +45,7 @@ class TileAddresses:
     weights: int
     result: int
     result_row: int
+    second_image: int = 0
 
 
 def descriptor(
@@ -46,35 +55,35 @@ def descriptor(
 
     Args:
         tile: one of the tiles of `tiling`.
-        input_unsigned: the image holds uint8; the layer's zero point still is that of int8.
+        input_unsigned: the image holds uint8 (of ADD, both do); the layer's zero point still is
+            that of int8.
     """
     layer = tiling.layer
-    channels = len(tile.in_channels)
-    column_bytes = tile.pixel_bytes // tile.pixels
+    first_pixel = tile.in_rows.start * addresses.image_row + tile.input_start
+    flags = INPUT_UNSIGNED * input_unsigned
+    flags |= TABLE * tile.table | WEIGHTS_BY_ROW * tile.weights_by_row
     (pad_top, pad_bottom), (pad_left, pad_right) = tile.padding
     raw = tile.output_type is OutputType.INT32
     clamp = _CLAMP[tile.output_type] if raw or layer.clamp is None else layer.clamp
     fields: dict[str, int] = {
-        "kind": Kind.CONV,
+        "kind": tile.kind,
         "output_type": tile.output_type,
         "rounding": layer.rounding,
         "overflow": layer.overflow,
-        "flags": INPUT_UNSIGNED if input_unsigned else 0,
-        "input_address": addresses.image
-        + tile.in_rows.start * addresses.image_row
-        + tile.in_columns.start * channels,
+        "flags": flags,
+        "input_address": addresses.image + first_pixel,
         "weights_address": addresses.weights,
         "output_address": addresses.result
         + tile.out_rows.start * addresses.result_row
-        + tile.out_columns.start * column_bytes,
-        "input_height": len(tile.in_rows),
+        + tile.output_start,
+        "input_height": tile.input_height,
         "input_width": len(tile.in_columns),
-        "input_channels": channels,
+        "input_channels": len(tile.in_channels),
         "output_channels": tile.output_channels,
         "input_row_stride": tile.in_rows.step * addresses.image_row,
-        "input_pixel_stride": channels,
+        "input_pixel_stride": tile.input_pixel_stride,
         "output_row_stride": addresses.result_row,
-        "output_pixel_stride": tile.pixel_bytes,
+        "output_pixel_stride": tile.output_pixel_stride,
         "output_height": len(tile.out_rows),
         "output_width": tile.output_width,
         "kernel_height": len(tile.kernel_rows),
@@ -94,8 +103,11 @@ def descriptor(
         "groups_per_pass": tile.groups_per_pass,
         "row_slots": tile.row_slots,
         "segment_words": tile.segment_words,
-        "group_channels": channels,
+        "group_channels": tile.group_channels,
+        "group_step": tile.group_step,
     }
+    if tile.kind is Kind.ADD:
+        fields["second_address"] = addresses.second_image + first_pixel
     out = np.zeros((), DESCRIPTOR)
     for name, value in fields.items():
         out[name] = value

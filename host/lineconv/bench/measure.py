@@ -14,7 +14,7 @@ from lineconv.bench.roofs import Roofs, program_roofs
 from lineconv.bench.shapes import shape_name
 from lineconv.block import tile_operands
 from lineconv.driver import Accelerator
-from lineconv.errors import DeviceError
+from lineconv.errors import DeviceError, InvalidLayerError
 from lineconv.job import chain_obstacle
 from lineconv.layer import ConvLayer
 from lineconv.networks import Network
@@ -73,12 +73,18 @@ def network_operands(network: Network, array: Array) -> list[Operands]:
     layers: dict[str, Operands] = {}
     for row in network.layers:
         source = None if row.reads is None else layers[row.reads]
-        if source is not None:
-            reader = tile_layer(row.conv, array, host_input=False)
-            if chain_obstacle(tile_operands(source, array), reader):
-                source = None
+        if source is not None and not _reads_in_memory(row.conv, source, array):
+            source = None
         layers[row.name] = _random_operands(row.conv, row.name, source, rng)
     return list(layers.values())
+
+
+def _reads_in_memory(layer: ConvLayer, source: Operands, array: Array) -> bool:
+    try:
+        tile_layer(layer, array, host_input=False)
+    except InvalidLayerError:
+        return False
+    return chain_obstacle(tile_operands(source, array)) is None
 
 
 def _random_operands(

@@ -64,7 +64,7 @@ def _roofs(
     tasks = [work(tile, array) for tile in tiles]
     descriptors = len(tiles) * DESCRIPTOR_READ_BYTES // array.beat_bytes
     input_beats = sum(task.rows * task.row_beats for task in tasks)
-    weight_beats = descriptors + sum(task.groups * task.group_beats for task in tasks)
+    weight_beats = descriptors + sum(task.weight_beats for task in tasks)
     write_beats = sum(task.write_beats for task in tasks)
     read_bytes = (input_beats + weight_beats) * array.beat_bytes
     written_bytes = write_beats * array.beat_bytes

@@ -16,10 +16,10 @@ __all__ = ["Loader", "RowLoader", "WeightLoader"]
 # Cycles that the RTL takes, beside the latency of the memory:
 _REQUEST = 2  # from one request to the next
 _ROW_USE = 4  # from the request of a row to its first word, beside those of its beats
-_GROUP_USE = 5  # the same of a weight group
+_ITEM_USE = 5  # the same of an item of weights: those of a group, or of a kernel row
 _ROW_FREE = 7  # from the last word that reads a row to a request into its slot
-_WORDS_FREE = 23  # the same of the words of a group
-_PARAMETERS_FREE = 45  # and of its parameters, which are used after the array
+_WORDS_FREE = 23  # the same of the words of an item
+_PARAMETERS_FREE = 45  # and of the parameters of a group, which are used after the array
 
 
 @dataclass(frozen=True)
@@ -115,79 +115,110 @@ class RowLoader(Loader):
 
 
 @dataclass
-class _Groups:
-    """Groups of a layer that are to be requested, from a time on."""
+class _Weights:
+    """The items of a layer's weights that are to be requested, from a time on."""
 
-    count: int
-    words: int
-    beats: int
+    work: Work
     rate: float
     time: float
+    next: int = 0
+
+    @property
+    def left(self) -> int:
+        """Items that have not been requested."""
+        return self.work.groups * self.work.group_items - self.next
+
+    @property
+    def words(self) -> int:
+        """Words of an item."""
+        return self.work.group_words // self.work.group_items
+
+    @property
+    def begins_group(self) -> bool:
+        """The next item comes with the parameters of its group."""
+        return self.next % self.work.group_items == 0
+
+    @property
+    def ends_group(self) -> bool:
+        """The next item is the last of its group."""
+        return (self.next + 1) % self.work.group_items == 0
+
+    @property
+    def beats(self) -> int:
+        """Of the next item."""
+        beats = self.work.item_beats
+        if self.begins_group:
+            beats += self.work.parameter_beats
+        if self.next == 0:
+            beats += self.work.table_beats
+        return beats
 
 
 class WeightLoader(Loader):
-    """Requests the groups of one layer after the other as its rings have room."""
+    """Requests the weights of one layer after the other as its rings have room."""
 
     def __init__(self, array: Array, memory: MemoryModel) -> None:
         super().__init__()
         self._memory = memory
-        self._latency = memory.read_latency + _GROUP_USE
-        self._waiting: deque[_Groups] = deque()
-        self._held: deque[int] = deque()  # words of the groups in the rings
+        self._latency = memory.read_latency + _ITEM_USE
+        self._waiting: deque[_Weights] = deque()
+        self._held: deque[tuple[int, int]] = deque()  # words and slices that the items give back
         self._words = array.weight_words  # free ones
-        self._parameters = array.parameter_groups
+        self._slices = array.parameter_slices
 
     @property
     def to_request(self) -> int:
-        """Groups of the layer in work that have not been requested yet."""
-        return self._waiting[0].count if self._waiting else 0
+        """Items of the layer in work that have not been requested yet."""
+        return self._waiting[0].left if self._waiting else 0
 
     def under_way(self, time: float) -> float:
-        """Cycles until the group that arrives at a time is complete; 0 if none does."""
+        """Cycles until the item that arrives at a time is complete; 0 if none does."""
         return self.left / self.rate if self.due <= time else 0.0
 
     def offer(self, work: Work, time: float) -> None:
-        """The groups of one more layer may be requested from `time` on."""
-        rate = read_rate(
-            work.group_beats,
-            work.group_beats,
-            self._memory.read_latency,
-            self._memory.max_outstanding,
-        )
-        self._waiting.append(_Groups(work.groups, work.group_words, work.group_beats, rate, time))
-        self._request_groups(time)
+        """The weights of one more layer may be requested from `time` on."""
+        beats = work.item_beats + work.parameter_beats // work.group_items
+        memory = self._memory
+        rate = read_rate(beats, beats, memory.read_latency, memory.max_outstanding)
+        self._waiting.append(_Weights(work, rate, time))
+        self._request_items(time)
 
     def free(self, time: float) -> None:
-        """The last word that uses the oldest group was issued."""
-        if self._parameters == 0:
+        """The last word that uses the oldest item was issued."""
+        words, slices = self._held.popleft()
+        needed = self._waiting[0].work.group_slices if self._waiting else 0
+        if slices and self._slices < needed:
             time += _PARAMETERS_FREE
         else:
             time += _WORDS_FREE
-        self._words += self._held.popleft()
-        self._parameters += 1
-        self._request_groups(time)
+        self._words += words
+        self._slices += slices
+        self._request_items(time)
 
     def state(self, now: float) -> tuple[float, ...]:
-        return (*super().state(now), self._words, self._parameters)
+        place = self._waiting[0].begins_group if self._waiting else True
+        return (*super().state(now), self._words, self._slices, place)
 
     def skip(self, items: int, cycles: float) -> None:
         super().skip(items, cycles)
         if items:
             self._take(items)
 
-    def _request_groups(self, time: float) -> None:
+    def _request_items(self, time: float) -> None:
         """Request what has room from `time` on."""
         while self._waiting:
-            groups = self._waiting[0]
-            if self._words < groups.words or self._parameters == 0:
+            weights = self._waiting[0]
+            slices = weights.work.group_slices
+            if self._words < weights.words or (weights.begins_group and self._slices < slices):
                 break
-            self._words -= groups.words
-            self._parameters -= 1
-            self._held.append(groups.words)
-            self._request(max(time, groups.time), self._latency, groups.beats, groups.rate)
+            self._words -= weights.words
+            self._slices -= slices if weights.begins_group else 0
+            self._held.append((weights.words, slices if weights.ends_group else 0))
+            start = max(time, weights.time)
+            self._request(start, self._latency, weights.beats, weights.rate)
             self._take(1)
 
     def _take(self, count: int) -> None:
-        self._waiting[0].count -= count
-        if self._waiting[0].count == 0:
+        self._waiting[0].next += count
+        if self._waiting[0].left == 0:
             self._waiting.popleft()

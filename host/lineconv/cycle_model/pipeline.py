@@ -43,13 +43,13 @@ class State:
 
     Attributes:
         future: what the future depends on, beside the place in the walk.
-        rows, groups: loaded so far.
+        rows, weights: items loaded so far.
         read_beats, now, stalls: of the pipeline.
     """
 
     future: tuple[float, ...]
     rows: int
-    groups: int
+    weights: int
     read_beats: float
     now: float
     stalls: dict[Wait, float]
@@ -69,11 +69,11 @@ class Pipeline:
     def __init__(self, array: Array, memory: MemoryModel, start: float) -> None:
         """`start`: time at which the first layer begins."""
         self._memory = memory
-        self._num_slices = array.num_slices
         self._bandwidth = memory.bytes_per_cycle / array.beat_bytes
         self.weights = WeightLoader(array, memory)
         self._rows: RowLoader
-        self._first_group = self._groups = 0  # of the layer, and of the one that follows
+        self._slices = 1  # of a group of the layer
+        self._first_item = self._items = 0  # of weights: of the layer, and of the one that follows
         self._waiting = 0.0  # beats on the output side
         self._write_rate = 1.0
         self._room = 0.0
@@ -83,10 +83,11 @@ class Pipeline:
         self.stalls = dict.fromkeys(Wait, 0.0)
 
     def begin_layer(self, layer: Work) -> float:
-        """The stages start on a layer, whose groups come next from the weight loader; when."""
+        """The stages start on a layer, whose weights come next from the weight loader; when."""
         self._rows = RowLoader(layer, self._memory, self.now)
-        self._first_group = self._groups
-        self._groups += layer.groups
+        self._slices = layer.group_slices
+        self._first_item = self._items
+        self._items += layer.groups * layer.group_items
         self.begun = inf
         self.stalls = dict.fromkeys(Wait, 0.0)
         return self.now
@@ -109,21 +110,21 @@ class Pipeline:
         self._write_rate = write_rate(
             output.burst_beats, self._memory.write_latency, self._memory.max_outstanding
         )
-        slice_beats = output.beats / (output.count * self._num_slices)
+        slice_beats = output.beats / (output.count * self._slices)
         self._room = _WAITING_SLICES * slice_beats + _WAITING_BEATS
 
     def run(self, step: Step) -> None:
         """Go on until a step of the sequencer is done."""
         while self._rows.loaded < step.rows:
             self._advance(Wait.INPUT, inf)
-        while self.weights.loaded < self._first_group + step.groups:
+        while self.weights.loaded < self._first_item + step.weights:
             self._advance(Wait.WEIGHTS, inf)
         self.begun = min(self.begun, self.now)
         left = step.outputs * self._output_cycles
         while left > _EPSILON:
             left -= self._advance(Wait.ROOM, left)
         self._rows.free(step.rows_free, self.now)
-        if step.frees_group:
+        if step.frees_weights:
             self.weights.free(self.now)
 
     def _advance(self, wait: Wait, most: float) -> float:
@@ -199,10 +200,10 @@ class Pipeline:
 
     def skip(self, since: State, times: int) -> None:
         """Repeat what has happened since a state with the same future."""
-        rows, groups = self._rows.loaded - since.rows, self.weights.loaded - since.groups
+        rows, weights = self._rows.loaded - since.rows, self.weights.loaded - since.weights
         cycles = times * (self.now - since.now)
         self._rows.skip(times * rows, cycles)
-        self.weights.skip(times * groups, cycles)
+        self.weights.skip(times * weights, cycles)
         self.read_beats += times * (self.read_beats - since.read_beats)
         for wait in Wait:
             self.stalls[wait] += times * (self.stalls[wait] - since.stalls[wait])
@@ -210,10 +211,10 @@ class Pipeline:
 
     def repeats(self, since: State) -> int:
         """How often `skip` can be done until a loader comes to its end."""
-        rows, groups = self._rows.loaded - since.rows, self.weights.loaded - since.groups
+        rows, weights = self._rows.loaded - since.rows, self.weights.loaded - since.weights
         times = [sys.maxsize]
         if rows:
             times.append(self._rows.to_request // rows)
-        if groups:
-            times.append(self.weights.to_request // groups)
+        if weights:
+            times.append(self.weights.to_request // weights)
         return min(times)

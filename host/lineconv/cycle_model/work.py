@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lineconv.cycle_model.memory import burst_count
-from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div
+from lineconv.packing import ELEMENT_TYPES, PARAMETER, TABLE_BYTES, ceil_div
 from lineconv.presets import Array
-from lineconv.tile import Tile
+from lineconv.regs import Kind
+from lineconv.tile import Tile, group_lanes
 
 __all__ = ["Output", "Step", "Work", "work"]
 
@@ -20,17 +21,17 @@ class Step:
 
     Attributes:
         rows: input rows, over all passes, that must be in the line buffer.
-        groups: weight groups, over all passes, that must be loaded.
-        outputs: (pixel, group) results; not 0.
+        weights: items of weights, over all passes, that must be loaded.
+        outputs: (pixel, group) results, or the part of one that a kernel row makes; not 0.
         rows_free: input rows, over all passes, that are not needed after it.
-        frees_group: it is the last to use its group.
+        frees_weights: it is the last to use its item of weights.
     """
 
     rows: int
-    groups: int
-    outputs: int
+    weights: int
+    outputs: float
     rows_free: int
-    frees_group: bool
+    frees_weights: bool
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ class Work:
         out_rows, out_columns, stride, pad_top, span_rows: walk over the output; `span_rows` input
             rows lie under the kernel.
         groups, groups_per_pass, group_words: weights.
-        group_beats: of a group in memory, with its parameters.
-        output, last_output: results of a pass with groups_per_pass groups, and of the last one."""
+        group_items: items in which the weights of a group are loaded and freed: 1, or its kernel
+            rows.
+        group_slices: slices of a group, whose parameters are held like its weights.
+        item_beats, parameter_beats: of an item in memory, and of the parameters of a group, which
+            come with the first.
+        table_beats: of the table in front of the first group.
+        output, last_output: results of a pass with groups_per_pass groups, and of the last one.
+    """
 
     in_rows: int
     row_beats: int
@@ -75,7 +82,11 @@ class Work:
     groups: int
     groups_per_pass: int
     group_words: int
-    group_beats: int
+    group_items: int
+    group_slices: int
+    item_beats: int
+    parameter_beats: int
+    table_beats: int
     output: Output
     last_output: Output
 
@@ -93,6 +104,12 @@ class Work:
     def rows(self) -> int:
         """Input rows to load, over all passes."""
         return self.in_rows * (1 if self.resident else self.passes)
+
+    @property
+    def weight_beats(self) -> int:
+        """Beats of the weight stream."""
+        group_beats = self.parameter_beats + self.group_items * self.item_beats
+        return self.table_beats + self.groups * group_beats
 
     @property
     def mac_cycles(self) -> int:
@@ -121,6 +138,9 @@ class Work:
     def steps(self, index: int, row: int) -> Iterator[Step]:
         """The sequencer's walk over an output row of a pass. The first column of a pass, which
         meets new groups, and the last, which frees them, are told group by group."""
+        if self.group_items > 1:
+            yield from self._item_steps(index)
+            return
         first_group = index * self.groups_per_pass
         groups = min(self.groups_per_pass, self.groups - first_group)
         loaded = first_group + groups
@@ -150,23 +170,34 @@ class Work:
         for left in reversed(range(by_group)):
             yield Step(rows, loaded, 1, free_before if left else free, True)
 
+    def _item_steps(self, group: int) -> Iterator[Step]:
+        """The walk over the only output pixel: item by item of the weights."""
+        rows_before = 0 if self.resident else group * self.in_rows
+        rows = rows_before + self.in_rows
+        first = group * self.group_items + 1
+        for item in range(first, first + self.group_items):
+            last = item == first + self.group_items - 1
+            yield Step(rows, item, 1 / self.group_items, rows if last else rows_before, True)
+
 
 def work(tile: Tile, array: Array) -> Work:
     """What a tile asks of an array."""
-    groups = ceil_div(tile.output_channels, array.output_lanes)
+    beat_bytes = array.beat_bytes
+    groups = tile.groups(array)
     last_groups = (groups - 1) % tile.groups_per_pass + 1
-    whole_rows = tile.groups_per_pass >= groups
+    whole_rows = tile.groups_per_pass >= groups and tile.output_pixel_stride == tile.pixel_bytes
     last_bytes = tile.pixel_bytes - (groups - last_groups) * _group_bytes(tile, array)
-    row_beats = tile.row_beats(array.beat_bytes)
-    parameter_beats = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
-    group_beats = parameter_beats + tile.group_words * array.num_slices * array.input_lanes
+    row_beats = tile.row_beats(beat_bytes)
+    lanes = group_lanes(tile.kind, array)
+    group_slices = lanes // beat_bytes
+    word_beats = group_slices * (array.input_lanes if tile.kind is Kind.CONV else 1)
     last_output = _output(tile, array, last_groups, last_bytes, whole_rows)
     output = last_output
-    if not whole_rows:
+    if tile.groups_per_pass < groups:
         pass_bytes = tile.groups_per_pass * _group_bytes(tile, array)
         output = _output(tile, array, tile.groups_per_pass, pass_bytes, False)
     return Work(
-        in_rows=len(tile.in_rows),
+        in_rows=tile.input_height,
         row_beats=row_beats,
         row_step=tile.in_rows.step * row_beats,  # but for stripes, which are narrower
         row_slots=tile.row_slots,
@@ -178,15 +209,19 @@ def work(tile: Tile, array: Array) -> Work:
         groups=groups,
         groups_per_pass=tile.groups_per_pass,
         group_words=tile.group_words,
-        group_beats=group_beats,
+        group_items=len(tile.kernel_rows) if tile.weights_by_row else 1,
+        group_slices=group_slices,
+        item_beats=word_beats * (tile.row_words if tile.weights_by_row else tile.group_words),
+        parameter_beats=lanes * PARAMETER.itemsize // beat_bytes,
+        table_beats=TABLE_BYTES // beat_bytes if tile.table else 0,
         output=output,
         last_output=last_output,
     )
 
 
 def _group_bytes(tile: Tile, array: Array) -> int:
-    """Bytes of a pixel in a group of output lanes."""
-    return array.output_lanes * ELEMENT_TYPES[tile.output_type].itemsize
+    """Bytes of a pixel in a group of lanes."""
+    return group_lanes(tile.kind, array) * ELEMENT_TYPES[tile.output_type].itemsize
 
 
 def _output(tile: Tile, array: Array, groups: int, pixel_bytes: int, whole_rows: bool) -> Output:
@@ -197,7 +232,7 @@ def _output(tile: Tile, array: Array, groups: int, pixel_bytes: int, whole_rows:
     """
     beat_bytes = array.beat_bytes
     rows, columns = len(tile.out_rows), tile.output_width
-    start = tile.out_columns.start * (tile.pixel_bytes // tile.pixels)
+    start = tile.output_align + tile.output_start
     # Runs: (bytes, first byte in its beat, how many such).
     if whole_rows:
         runs = [(columns * pixel_bytes, start % beat_bytes, rows)]
@@ -205,7 +240,7 @@ def _output(tile: Tile, array: Array, groups: int, pixel_bytes: int, whole_rows:
         runs = [
             (
                 pixel_bytes,
-                (start + column * tile.pixel_bytes) % beat_bytes,
+                (start + column * tile.output_pixel_stride) % beat_bytes,
                 len(range(column, columns, beat_bytes)) * rows,
             )
             for column in range(min(beat_bytes, columns))
@@ -221,12 +256,13 @@ def _output(tile: Tile, array: Array, groups: int, pixel_bytes: int, whole_rows:
     # The packer takes a beat of results per cycle, also a slice without any, and a cycle more for
     # a run that crosses into another beat.
     pixels = rows * columns
+    slices = group_lanes(tile.kind, array) // beat_bytes
     element_bytes = ELEMENT_TYPES[tile.output_type].itemsize
-    empty_slices = groups * array.num_slices - ceil_div(pixel_bytes, element_bytes * beat_bytes)
+    empty_slices = groups * slices - ceil_div(pixel_bytes, element_bytes * beat_bytes)
     pixel_cycles = ceil_div(pixel_bytes, beat_bytes) + empty_slices + crossings / pixels
     return Output(
         count=pixels * groups,
-        cycles=max(tile.group_words, array.num_slices, pixel_cycles / groups),
+        cycles=max(tile.group_words, slices, pixel_cycles / groups),
         beats=beats,
         burst_beats=beats / bursts,
     )

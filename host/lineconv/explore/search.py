@@ -13,9 +13,11 @@ from typing import TypeAlias
 
 from lineconv.boards import Board
 from lineconv.cycle_model import predict_program
+from lineconv.errors import InvalidLayerError
 from lineconv.explore.footprint import Footprint, footprint
-from lineconv.networks import Network
+from lineconv.networks import Network, NetworkLayer
 from lineconv.presets import MAX_INPUT_LANES, Array
+from lineconv.tile import Tile
 from lineconv.tiling import tile_layer
 
 __all__ = ["Candidate", "arrays", "evaluate", "explore"]
@@ -78,15 +80,19 @@ def evaluate(array: Array, board: Board, networks: Sequence[Network]) -> Candida
     """Predict the networks on an array."""
     cycles = []
     for network in networks:
-        tiles = [
-            tile
-            for layer in network.layers
-            for tile in tile_layer(
-                layer.conv, array, board.memory, host_input=layer.reads is None
-            ).tiles
-        ]
+        tiles = [tile for layer in network.layers for tile in _tiles(layer, array, board)]
         cycles.append(predict_program(tiles, array, board.memory).cycles)
     return Candidate(array, footprint(array, ultra=board.urams > 0), tuple(cycles))
+
+
+def _tiles(layer: NetworkLayer, array: Array, board: Board) -> tuple[Tile, ...]:
+    """Those of a layer that reads another in memory, if it does and can."""
+    if layer.reads is not None:
+        try:
+            return tile_layer(layer.conv, array, board.memory, host_input=False).tiles
+        except InvalidLayerError:
+            pass
+    return tile_layer(layer.conv, array, board.memory).tiles
 
 
 def arrays(board: Board) -> list[Arrays]:
