@@ -48,6 +48,12 @@ enum class Kind : uint8_t {
     kAdd = 4,
 };
 
+enum class Flag : uint8_t {
+    kInputUnsigned = 1,
+    kTable = 2,
+    kWeightsByRow = 4,
+};
+
 enum class OutputType : uint8_t {
     kInt8 = 0,
     kUint8 = 1,

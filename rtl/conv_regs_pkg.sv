@@ -48,6 +48,12 @@ package conv_regs_pkg;
   } kind_e;
 
   typedef enum logic [7:0] {
+    FlagInputUnsigned = 8'd1,
+    FlagTable = 8'd2,
+    FlagWeightsByRow = 8'd4
+  } flag_e;
+
+  typedef enum logic [7:0] {
     OutputTypeInt8 = 8'd0,
     OutputTypeUint8 = 8'd1,
     OutputTypeInt32 = 8'd2

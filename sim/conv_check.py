@@ -67,11 +67,19 @@ ARRAY = engine_array(parameters(CONFIGURATIONS))
 
 
 def check(d: Descriptor) -> Error:
-    """The verdict of the host's model of these rules."""
+    """The verdict of the host's model of these rules, but that only dense CONV layers are legal."""
     record = np.zeros((), DESCRIPTOR)
     for name, _, _ in INPUTS:
         record[name] = d[name]
-    return checker.check(checker.Fields(record, ARRAY), Window(d["window_base"], d["window_last"]))
+    fields, window = checker.Fields(record, ARRAY), Window(d["window_base"], d["window_last"])
+    errors = [checker.check(fields, window)]
+    if d["kind"] != Kind.CONV:
+        errors.append(Error.BAD_KIND)
+    if d["flags"] > 1:
+        errors.append(Error.BAD_FORMAT)
+    if (d["group_channels"], d["group_step"]) != (d["input_channels"], 0):
+        errors.append(Error.BAD_SHAPE)
+    return min(errors, key=lambda error: error or max(Error))
 
 
 def span(kernel: int, dilation: int) -> int:

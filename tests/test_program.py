@@ -120,11 +120,11 @@ def test_descriptor_of_a_layer() -> None:
     [
         ({}, Error.OK),
         ({"kind": 0}, Error.BAD_KIND),
-        ({"kind": 2, "output_type": 9}, Error.BAD_KIND),
+        ({"kind": 5, "output_type": 9}, Error.BAD_KIND),
         ({"output_type": 3}, Error.BAD_FORMAT),
         ({"rounding": 3}, Error.BAD_FORMAT),
         ({"overflow": 3}, Error.BAD_FORMAT),
-        ({"flags": 2}, Error.BAD_FORMAT),
+        ({"flags": 8}, Error.BAD_FORMAT),
         ({"input_zero_point": 128}, Error.BAD_FORMAT),
         ({"input_zero_point": -129}, Error.BAD_FORMAT),
         ({"output_zero_point": 128}, Error.BAD_FORMAT),

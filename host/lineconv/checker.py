@@ -13,12 +13,13 @@ import numpy.typing as npt
 from lineconv.layer import MAX_KERNEL, MAX_STRIDE, OutputType, Overflow, Rounding
 from lineconv.packing import ELEMENT_TYPES, PARAMETER, TABLE_BYTES, ceil_div
 from lineconv.presets import Array
-from lineconv.regs import Error, Kind
+from lineconv.regs import Error, Flag, Kind
 
-__all__ = ["MAX_KERNEL_WIDTH", "MAX_PADDED_ROW_BYTES", "Fields", "Window", "check"]
+__all__ = ["MAX_DIGITS", "MAX_KERNEL_WIDTH", "MAX_PADDED_ROW_BYTES", "Fields", "Window", "check"]
 
 MAX_KERNEL_WIDTH = 64
 MAX_PADDED_ROW_BYTES = (1 << 22) - 1
+MAX_DIGITS = 3  # of a coefficient of ADD
 _ADDRESS_END = 1 << 32
 
 
@@ -47,6 +48,21 @@ class Fields:
         raise AttributeError(name)
 
     @property
+    def is_vector(self) -> bool:
+        """Computed channel by channel, by the vector unit."""
+        return self.kind != Kind.CONV
+
+    @property
+    def has_table(self) -> bool:
+        """The weight stream begins with a table."""
+        return bool(self.flags & Flag.TABLE)
+
+    @property
+    def weights_by_row(self) -> bool:
+        """The words of a kernel row, not of a group, are held at once."""
+        return bool(self.flags & Flag.WEIGHTS_BY_ROW)
+
+    @property
     def element_bytes(self) -> int:
         """Size of an output element."""
         return ELEMENT_TYPES[OutputType(self.output_type)].itemsize
@@ -57,10 +73,20 @@ class Fields:
         return self.output_channels * self.element_bytes
 
     @property
+    def span_height(self) -> int:
+        """Input rows from the first to the last under the kernel."""
+        return self.dilation_height * (self.kernel_height - 1) + 1
+
+    @property
+    def span_width(self) -> int:
+        """Input columns from the first to the last under the kernel."""
+        return self.dilation_width * (self.kernel_width - 1) + 1
+
+    @property
     def flattened(self) -> bool:
         """A kernel row of a pixel is one run of bytes."""
         adjacent = self.dilation_width == 1 and self.input_pixel_stride == self.group_channels
-        return self.kind == Kind.CONV and (self.kernel_width == 1 or adjacent)
+        return not self.is_vector and (self.kernel_width == 1 or adjacent)
 
     @property
     def segments(self) -> int:
@@ -84,24 +110,43 @@ class Fields:
         return ceil_div(self.input_address % beat_bytes + self.row_bytes, beat_bytes)
 
     @property
+    def tensor_rows(self) -> int:
+        """Input rows of one tensor; those of ADD are of two in turn."""
+        return self.input_height // 2 if self.kind == Kind.ADD else self.input_height
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes from the first to the last byte of an input tensor."""
+        return (self.tensor_rows - 1) * self.input_row_stride + self.row_bytes
+
+    @property
     def row_words(self) -> int:
-        """Words of weights per kernel row, for a group of lanes."""
+        """Words of weights per kernel row and group."""
         return self.segments * self.segment_words
 
     @property
     def group_words(self) -> int:
-        """Words of weights per group of lanes."""
+        """Words of weights per group."""
         return self.kernel_height * self.row_words
 
     @property
+    def held_words(self) -> int:
+        """Words of weights that are on chip at once, at least."""
+        return self.row_words if self.weights_by_row else self.groups_per_pass * self.group_words
+
+    @property
     def group_lanes(self) -> int:
-        """Output channels that are computed together."""
-        conv = self.kind == Kind.CONV
-        return self.array.output_lanes if conv else self.array.vector_lanes
+        """Channels of a group."""
+        return self.array.vector_lanes if self.is_vector else self.array.output_lanes
+
+    @property
+    def slices_per_group(self) -> int:
+        """Slices of beat_bytes channels per group."""
+        return self.group_lanes // self.array.beat_bytes
 
     @property
     def groups(self) -> int:
-        """Groups of lanes."""
+        """Groups of channels."""
         return ceil_div(self.output_channels, self.group_lanes)
 
     @property
@@ -112,18 +157,23 @@ class Fields:
     @property
     def group_bytes(self) -> int:
         """Bytes of the weight stream per group."""
-        weights = self.array.input_lanes if self.kind == Kind.CONV else 1
-        return self.group_lanes * (PARAMETER.itemsize + self.group_words * weights)
+        word_bytes = self.group_lanes * (1 if self.is_vector else self.array.input_lanes)
+        return self.group_lanes * PARAMETER.itemsize + self.group_words * word_bytes
 
     @property
     def table_bytes(self) -> int:
-        """Bytes of the table in front of the weight stream."""
-        return TABLE_BYTES if self.flags & 2 else 0
+        """Bytes of the table at the start of the weight stream."""
+        return TABLE_BYTES if self.has_table else 0
 
     @property
     def stream_bytes(self) -> int:
         """Bytes of the weight stream."""
         return self.table_bytes + self.groups * self.group_bytes
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes from the first to the last written byte."""
+        return (self.output_height - 1) * self.output_row_stride + self.output_row_bytes
 
     @property
     def output_row_bytes(self) -> int:
@@ -133,54 +183,100 @@ class Fields:
 
 def check(fields: Fields, window: Window) -> Error:
     """The code of the first check that fails, or OK."""
-    return next((error for error, passed in _checks(fields, window) if not passed), Error.OK)
+    checks = (
+        (Error.BAD_KIND, _kind),
+        (Error.BAD_FORMAT, _format),
+        (Error.BAD_SHAPE, _shape),
+        (Error.BAD_KERNEL, _kernel),
+        (Error.BAD_STRIDE, _stride),
+        (Error.BAD_TILING, _tiling),
+    )
+    for error, conditions in checks:
+        if not all(conditions(fields)):
+            return error
+    return Error.OK if all(_address(fields, window)) else Error.BAD_ADDRESS
 
 
-def _checks(f: Fields, window: Window) -> Iterator[tuple[Error, bool]]:
-    """Lazy, so that a check may rely on those before it."""
-    yield Error.BAD_KIND, f.kind == Kind.CONV
+# All are lazy, so that a condition may rely on those before it.
 
-    yield Error.BAD_FORMAT, f.output_type in list(OutputType)
-    yield Error.BAD_FORMAT, f.rounding in list(Rounding) and f.overflow in list(Overflow)
-    yield Error.BAD_FORMAT, f.flags >> 1 == 0 and -128 <= f.input_zero_point <= 127
-    if f.output_type != OutputType.INT32:
+
+def _kind(f: Fields) -> Iterator[bool]:
+    yield f.kind in list(Kind)
+
+
+def _format(f: Fields) -> Iterator[bool]:
+    yield f.output_type in list(OutputType)
+    yield f.rounding in list(Rounding) and f.overflow in list(Overflow)
+    yield f.flags & ~sum(Flag) == 0 and -128 <= f.input_zero_point <= 127
+    if f.output_type == OutputType.INT32:
+        yield not f.has_table
+    else:
         low, high = (0, 255) if f.output_type == OutputType.UINT8 else (-128, 127)
-        yield Error.BAD_FORMAT, low <= f.output_zero_point <= high
-        yield Error.BAD_FORMAT, low <= f.clamp_min <= f.clamp_max <= high
+        yield low <= f.output_zero_point <= high
+        yield low <= f.clamp_min <= f.clamp_max <= high
 
-    yield Error.BAD_SHAPE, min(f.input_height, f.input_width, f.input_channels) > 0
-    yield Error.BAD_SHAPE, min(f.output_height, f.output_width, f.output_channels) > 0
-    yield Error.BAD_SHAPE, f.group_channels == f.input_channels and f.group_step == 0
-    span_height = f.dilation_height * (f.kernel_height - 1) + 1
-    span_width = f.dilation_width * (f.kernel_width - 1) + 1
-    last_row = (f.output_height - 1) * f.stride_height + span_height
-    last_column = (f.output_width - 1) * f.stride_width + span_width
-    yield Error.BAD_SHAPE, last_row <= f.input_height + f.pad_top + f.pad_bottom
-    yield Error.BAD_SHAPE, last_column <= f.input_width + f.pad_left + f.pad_right
 
-    yield Error.BAD_KERNEL, 1 <= f.kernel_height <= MAX_KERNEL
-    yield Error.BAD_KERNEL, 1 <= f.kernel_width <= MAX_KERNEL_WIDTH
-    yield Error.BAD_KERNEL, 1 <= f.stride_height <= MAX_STRIDE and f.stride_width >= 1
-    yield Error.BAD_KERNEL, f.dilation_height >= 1 and f.dilation_width >= 1
-    yield Error.BAD_KERNEL, f.pad_top < span_height
+def _shape(f: Fields) -> Iterator[bool]:
+    yield min(f.input_height, f.input_width, f.input_channels) > 0
+    yield min(f.output_height, f.output_width, f.output_channels) > 0
+    if f.is_vector:
+        yield f.output_channels == f.input_channels
+        yield f.group_channels == f.group_step == f.group_lanes
+    else:
+        yield 1 <= f.group_channels <= f.input_channels
+        yield (f.groups - 1) * f.group_step < f.input_channels
+    if f.kind == Kind.ADD:
+        yield (f.input_height, f.input_width) == (2 * f.output_height, f.output_width)
+    last_row = (f.output_height - 1) * f.stride_height + f.span_height
+    last_column = (f.output_width - 1) * f.stride_width + f.span_width
+    yield last_row <= f.input_height + f.pad_top + f.pad_bottom
+    yield last_column <= f.input_width + f.pad_left + f.pad_right
 
-    yield Error.BAD_STRIDE, f.input_row_stride % f.array.beat_bytes == 0
-    yield Error.BAD_STRIDE, f.output_row_stride % f.array.beat_bytes == 0
-    yield Error.BAD_STRIDE, f.input_pixel_stride >= f.input_channels
-    yield Error.BAD_STRIDE, f.output_pixel_stride >= f.pixel_bytes
 
+def _kernel(f: Fields) -> Iterator[bool]:
+    yield 1 <= f.kernel_height <= MAX_KERNEL
+    yield 1 <= f.kernel_width <= MAX_KERNEL_WIDTH
+    yield 1 <= f.stride_height <= MAX_STRIDE and f.stride_width >= 1
+    yield f.dilation_height >= 1
+    yield f.pad_top < f.span_height
+    if f.kind == Kind.ADD:
+        yield f.kernel_height == f.stride_height == 2
+        yield f.kernel_width <= MAX_DIGITS
+        yield f.stride_width == f.dilation_height == 1
+        yield f.dilation_width == 0
+        yield max(f.pad_top, f.pad_bottom, f.pad_left, f.pad_right) == 0
+    else:
+        yield f.dilation_width >= 1
+
+
+def _stride(f: Fields) -> Iterator[bool]:
+    yield f.input_row_stride % f.array.beat_bytes == 0
+    yield f.output_row_stride % f.array.beat_bytes == 0
+    yield f.input_pixel_stride >= f.input_channels
+    yield f.output_pixel_stride >= f.pixel_bytes
+
+
+def _tiling(f: Fields) -> Iterator[bool]:
     padded_width = f.input_width + f.pad_left + f.pad_right
-    yield Error.BAD_TILING, padded_width * f.input_pixel_stride <= MAX_PADDED_ROW_BYTES
-    yield Error.BAD_TILING, f.segment_words == ceil_div(f.segment_bytes, f.array.input_lanes)
-    yield Error.BAD_TILING, f.row_slots >= max(span_height, f.stride_height)
-    yield Error.BAD_TILING, f.row_slots * f.row_beats <= f.array.line_buffer_beats
-    yield Error.BAD_TILING, 1 <= f.groups_per_pass <= f.array.parameter_groups
-    yield Error.BAD_TILING, f.groups_per_pass * f.group_words <= f.array.weight_words
+    yield padded_width * f.input_pixel_stride <= MAX_PADDED_ROW_BYTES
+    words = 1 if f.is_vector else ceil_div(f.segment_bytes, f.array.input_lanes)
+    yield f.segment_words == words
+    yield f.row_slots >= max(f.span_height, f.stride_height)
+    yield f.row_slots * f.row_beats <= f.array.line_buffer_beats
+    yield f.groups_per_pass >= 1
+    yield f.groups_per_pass * f.slices_per_group <= f.array.parameter_slices
+    if f.weights_by_row:
+        yield not f.is_vector
+        yield f.output_height == f.output_width == f.groups_per_pass == 1
+    yield f.held_words <= f.array.weight_words
 
-    input_bytes = (f.input_height - 1) * f.input_row_stride + f.row_bytes
-    yield Error.BAD_ADDRESS, window.holds(f.input_address, input_bytes)
-    yield Error.BAD_ADDRESS, f.weights_address % f.array.beat_bytes == 0
-    yield Error.BAD_ADDRESS, window.holds(f.weights_address, f.stream_bytes)
-    output_bytes = (f.output_height - 1) * f.output_row_stride + f.output_row_bytes
-    yield Error.BAD_ADDRESS, f.output_address % f.element_bytes == 0
-    yield Error.BAD_ADDRESS, window.holds(f.output_address, output_bytes)
+
+def _address(f: Fields, window: Window) -> Iterator[bool]:
+    yield window.holds(f.input_address, f.input_bytes)
+    if f.kind == Kind.ADD:
+        yield window.holds(f.second_address, f.input_bytes)
+        yield (f.second_address - f.input_address) % f.array.beat_bytes == 0
+    yield f.weights_address % f.array.beat_bytes == 0
+    yield window.holds(f.weights_address, f.stream_bytes)
+    yield f.output_address % f.element_bytes == 0
+    yield window.holds(f.output_address, f.output_bytes)

@@ -321,6 +321,14 @@ class Kind(IntEnum):
     ADD = 4
 
 
+class Flag(IntEnum):
+    """Flags."""
+
+    INPUT_UNSIGNED = 1
+    TABLE = 2
+    WEIGHTS_BY_ROW = 4
+
+
 class OutputType(IntEnum):
     """Output element types."""
 
@@ -365,7 +373,7 @@ ERROR_TEXT = {
     Error.OK: 'No error.',
     Error.BAD_KIND: 'Unknown layer kind.',
     Error.BAD_FORMAT: 'output_type, rounding, overflow, flags, zero points or clamp out of range.',
-    Error.BAD_SHAPE: 'A size is 0, or the output does not fit the padded input.',
+    Error.BAD_SHAPE: 'A size is 0, the output does not fit the padded input, or channels do not fit the kind.',
     Error.BAD_KERNEL: 'Kernel, stride, dilation or padding out of range.',
     Error.BAD_STRIDE: 'A row stride is no multiple of BEAT_BYTES, or a pixel stride is smaller than the pixel.',
     Error.BAD_TILING: 'segment_words, row_slots or groups_per_pass do not fit the layer or the buffers.',
