@@ -83,6 +83,7 @@ def small_network(preset: str = "tiny", seed: int = 0) -> Network:
         LayerPlan(
             name=layer.name, kinds=("Convolution",), descriptors=job.count, macs=sum(job.macs),
             cycles=1000 + index, read_bytes=2000, written_bytes=480, bound=Bound.COMPUTE,
+            inputs=layer.inputs,
             output=output, remark="",
         )
         for index, (layer, job, output) in enumerate(

@@ -14,13 +14,14 @@ import onnx
 import onnx.backend.test
 import operator_models
 import pytest
-from graph_reference import check_equal, random_feed, run_onnxruntime
+from graph_reference import check_equal, random_feed
 from onnx import numpy_helper
 from qdq_builder import QdqBuilder
 
 from lineconv.errors import InvalidInputError, InvalidTensorError
 from lineconv.graph import Graph, host, layers
 from lineconv.graph.importer import import_onnx
+from lineconv.onnx_session import run_tensors
 
 X = (np.float32(0.05), np.int8(-7))
 Y = (np.float32(0.4), np.int8(5))
@@ -181,7 +182,7 @@ def test_weights_behind_transpose_and_float_weights_behind_quantizelinear() -> N
     assert [type(layer) for layer in graph.layers] == [layers.Convolution] * 2
     feed = random_feed(graph, 0)
     (name, value), = graph.run(feed).items()  # fmt: skip
-    np.testing.assert_array_equal(value, run_onnxruntime(proto, feed, [name])[name])
+    np.testing.assert_array_equal(value, run_tensors(proto, feed, [name])[name])
 
 
 # --- host layers --------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line: `lineconv devices | filter | conv | bench | quantize | explore`.
+"""Command line: `lineconv COMMAND`; packages bring their own commands.
 
 Bad input, a foreign bitstream included, ends in one line on stderr and exit code 2; a device that
 fails in exit code 1.
@@ -22,6 +22,7 @@ from lineconv import filters
 from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, chosen
 from lineconv.bench.plots import require_plots
+from lineconv.commands.report import add_parser as add_report
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
 from lineconv.explore.command import add_parser as add_explore
 from lineconv.files import load_array, open_image, pillow, require_writable
@@ -100,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument("--plot", type=Path, metavar="DIR", help="folder for two pictures (SVG)")
     benchmark.set_defaults(run=_bench, json=False)
 
-    for command in (devices, image, conv, add_quantize(commands), add_explore(commands)):
+    own = (devices, image, conv)
+    others = (add_quantize(commands), add_report(commands), add_explore(commands))
+    for command in (*own, *others):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
     for command in (image, conv, benchmark):
         command.add_argument(

@@ -15,7 +15,9 @@ from lineconv.driver import Accelerator
 from lineconv.errors import DeviceError, UnknownDeviceError
 from lineconv.presets import PRESETS, Preset
 
-__all__ = ["DeviceInfo", "Family", "devices", "open", "register"]
+__all__ = ["DeviceInfo", "Family", "devices", "for_target", "open", "register", "target_of"]
+
+_VIRTUAL = ("sim", "model")  # families that have every preset
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,22 @@ def open(device: str | None = None) -> Accelerator:
         if family.name == name:
             return family.open(target)
     raise unknown(device)
+
+
+def for_target(device: str | None, target: str) -> str:
+    """The device to run on what was compiled for a preset.
+
+    Args:
+        device: as for `open`; of virtual ones that name no target, that of `target` is meant.
+    """
+    device = device or devices()[0].name.partition(":")[0]
+    return f"{device}:{target}" if device in _VIRTUAL else device
+
+
+def target_of(device: str | None) -> str:
+    """The preset to compile for, to run on a device: that of a virtual one, else the first."""
+    family, _, target = (device or "").partition(":")
+    return target if family in _VIRTUAL and target else next(iter(PRESETS))
 
 
 def unknown(device: object) -> UnknownDeviceError:

@@ -16,7 +16,7 @@ from lineconv.bus import Allocator, RegisterBus, Wait
 from lineconv.compiler.feed import Feed
 from lineconv.compiler.network import Network
 from lineconv.control import Control, Progress
-from lineconv.errors import DeviceError, NetworkMismatchError
+from lineconv.errors import DeviceError, InvalidInputError, NetworkMismatchError
 from lineconv.graph.layers import AnyArray
 from lineconv.identity import read_array
 from lineconv.layer import OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
@@ -230,6 +230,16 @@ class Accelerator:
             )
             self.last_run = self.last_profile.report
         return y
+
+    def tensors(self, network: Network) -> dict[str, AnyArray]:
+        """All tensors of the last image that a network ran, by name, those between layers too.
+
+        Raises:
+            InvalidInputError: it was not compiled with `keep`, or is not loaded.
+        """
+        if network not in self._networks:
+            raise InvalidInputError(f"{network.name} is not loaded on {self.name}")
+        return self._networks[network].tensors()
 
     def predict(self, x: Feed, *, profile: bool = False) -> Any:
         """Run the network that was loaded last, as the overlays of hls4ml do.

@@ -49,6 +49,10 @@ class RunTimeoutError(DeviceError, TimeoutError):
     """A run did not finish in the time it was given."""
 
 
+class DifferenceError(DeviceError):
+    """A device computed something else than ONNX Runtime."""
+
+
 class ProgramError(DeviceError):
     """The engine stopped a program at one of its descriptors.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "mac_bar"]
 
 
 class Progress:
@@ -42,3 +44,19 @@ class Progress:
         """Say that it is done."""
         clear = "\r\x1b[K" if sys.stderr.isatty() else ""
         print(f"{clear}  {self.elapsed:3.0f} s  done", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def mac_bar(title: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar of multiply-accumulates, where there is a terminal and tqdm; it is told how
+    many are done.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(
+        total=total, desc=title, unit="MAC", unit_scale=True, leave=False, disable=None
+    ) as bar:
+        yield lambda done: bar.update(done - bar.n)

@@ -15,10 +15,11 @@ from lineconv.bus import Allocator
 from lineconv.compiler.feed import Feed, Values, images, joined
 from lineconv.compiler.network import Network, Pack, Segment, Unpack
 from lineconv.control import Control, Progress
+from lineconv.errors import InvalidInputError
 from lineconv.graph.execute import run_layer
 from lineconv.graph.layers import AnyArray
 from lineconv.profiling.profile import StepRun
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Kind
 from lineconv.report import LayerRun, results
 
 __all__ = ["LoadedNetwork"]
@@ -39,6 +40,7 @@ class LoadedNetwork:
     def __init__(self, network: Network, control: Control, allocator: Allocator) -> None:
         self._network = network
         self._control = control
+        self._values: dict[str, AnyArray] = {}  # of the host, if they are kept
         self._buffer = AlignedBuffer(allocator, network.nbytes)
         memory, size = self._buffer.array, network.image.size
         memory[:size] = network.image
@@ -46,6 +48,7 @@ class LoadedNetwork:
             program = memory[_program(segment)].view(DESCRIPTOR)
             for name in _ADDRESSES:
                 program[name] += self._buffer.address
+            program["second_address"][program["kind"] == Kind.ADD] += self._buffer.address
         self._buffer.flush(0, size)
 
     def free(self) -> None:
@@ -104,15 +107,22 @@ class LoadedNetwork:
                 host_s = time.perf_counter() - started
                 layers = self._measurements(step) if isinstance(step, Segment) else ()
                 profile.append(StepRun(host_s, cycles, tuple(layers)))
+        if self._network.kept:
+            self._values = values
         return values
 
-    def tensors(self) -> Iterator[tuple[str, AnyArray]]:
-        """Name and values of what each layer on the engine has made in the last run.
+    def tensors(self) -> dict[str, AnyArray]:
+        """All tensors of the last image by name, those between layers too.
 
-        They are right only if the network was compiled to keep them.
+        Raises:
+            InvalidInputError: the network was not compiled to keep them.
         """
-        for layer in self._network.layers:
-            yield layer.output.tensor.name, self._read(Unpack(layer.output))
+        if not self._network.kept:
+            raise InvalidInputError(
+                f"{self._network.name} keeps no tensors: compile it with keep=True"
+            )
+        made = (layer.output for layer in self._network.layers)
+        return self._values | {output.tensor.name: self._read(Unpack(output)) for output in made}
 
     def _read(self, step: Unpack) -> AnyArray:
         view = step.source.view
@@ -143,7 +153,7 @@ def _program(segment: Segment) -> slice:
 def _by_descriptor(progress: Progress, segment: Segment, before: int) -> Progress:
     """Told of descriptors, tells of multiply-accumulates; those of a layer are spread evenly."""
     per_descriptor = np.repeat(
-        [layer.macs / layer.descriptors for layer in segment.layers],
+        [layer.macs / max(1, layer.descriptors) for layer in segment.layers],
         [layer.descriptors for layer in segment.layers],
     )
     done = before + np.concatenate([[0], np.cumsum(per_descriptor)])

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +18,7 @@ from lineconv.layer import ConvLayer
 from lineconv.networks import Network
 from lineconv.operands import Operands
 from lineconv.presets import Array
+from lineconv.progress import mac_bar
 from lineconv.report import RunReport
 from lineconv.tiling import tile_layer
 
@@ -107,23 +106,9 @@ def _roofs(layers: list[Operands], engine: Engine) -> tuple[list[Roofs], int | N
 
 
 def _run(accelerator: Accelerator, layers: list[Operands], title: str) -> RunReport:
-    with _bar(title, sum(operands.layer.macs for operands in layers)) as progress:
+    with mac_bar(title, sum(operands.layer.macs for operands in layers)) as progress:
         accelerator.run_layers(layers, progress=progress)
     run = accelerator.last_run
     if run is None or not run.cycles:
         raise DeviceError(f"{accelerator.name} does not count cycles")
     return run
-
-
-@contextmanager
-def _bar(title: str, total: int) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar on stderr, where there is a terminal and tqdm; told how much is done."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        yield None
-        return
-    with tqdm(
-        total=total, desc=title, unit="MAC", unit_scale=True, leave=False, disable=None
-    ) as bar:
-        yield lambda done: bar.update(done - bar.n)

@@ -11,7 +11,7 @@ import numpy as np
 from lineconv.errors import InvalidTensorError
 from lineconv.graph.layers import AnyArray, Tensor
 
-__all__ = ["Feed", "Values", "images", "joined"]
+__all__ = ["Feed", "Values", "count_images", "images", "joined"]
 
 Values: TypeAlias = Mapping[str, AnyArray]
 Feed: TypeAlias = AnyArray | Values  # one array will do for a network with one input
@@ -29,11 +29,17 @@ def images(inputs: Sequence[Tensor], x: Feed) -> Iterator[Values]:
         InvalidTensorError: names, shapes, types or values do not fit; before the first run.
     """
     given = _by_name(inputs, x)
-    counts = {tensor.name: _count(tensor, given[tensor.name]) for tensor in inputs}
-    if len(set(counts.values())) > 1:
-        raise InvalidTensorError(f"inputs hold different numbers of images: {counts}")
-    count = next(iter(counts.values()), 1)
+    count = _checked(inputs, given)
     return ({t.name: _image(t, given[t.name], index) for t in inputs} for index in range(count))
+
+
+def count_images(inputs: Sequence[Tensor], x: Feed) -> int:
+    """How many runs that are.
+
+    Raises:
+        InvalidTensorError: see `images`.
+    """
+    return _checked(inputs, _by_name(inputs, x))
 
 
 def joined(outputs: Sequence[Tensor], results: Sequence[Values]) -> AnyArray | dict[str, AnyArray]:
@@ -56,6 +62,13 @@ def _by_name(inputs: Sequence[Tensor], x: Any) -> Values:
     if set(x) != set(names):
         raise InvalidTensorError(f"inputs must be {names}, got {[*x]}")
     return x
+
+
+def _checked(inputs: Sequence[Tensor], given: Values) -> int:
+    counts = {tensor.name: _count(tensor, given[tensor.name]) for tensor in inputs}
+    if len(set(counts.values())) > 1:
+        raise InvalidTensorError(f"inputs hold different numbers of images: {counts}")
+    return next(iter(counts.values()), 1)
 
 
 def _count(tensor: Tensor, array: Any) -> int:

@@ -31,6 +31,7 @@ class LayerPlan:
         cycles: predicted.
         read_bytes, written_bytes: predicted memory traffic, weights and descriptors included.
         bound: what limits it, of most of its cycles.
+        inputs: tensors that it reads.
         output: the tensor that it makes. Its bytes are overwritten later in the run, unless the
             network was compiled to keep them.
         remark: where ONNX Runtime computes something else, see `lineconv.graph.layers.Layer`.
@@ -44,6 +45,7 @@ class LayerPlan:
     read_bytes: int
     written_bytes: int
     bound: Bound
+    inputs: tuple[Tensor, ...]
     output: DeviceTensor
     remark: str
 

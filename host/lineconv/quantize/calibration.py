@@ -14,6 +14,7 @@ import numpy.typing as npt
 from lineconv.errors import InvalidFileError, InvalidInputError, InvalidTensorError
 from lineconv.files import load_array, open_image, pillow
 from lineconv.onnx_model import ModelInput
+from lineconv.pictures import picture_shape, scale_picture
 
 __all__ = ["Calibration", "load_calibration"]
 
@@ -147,24 +148,11 @@ def _picture(
     path: Path, spec: ModelInput, mean: Sequence[float], std: Sequence[float]
 ) -> npt.NDArray[np.float32]:
     """(1, C, H, W) of a picture, cut at the centre to the proportions of the input."""
-    channels, height, width = spec.shape[1:] if len(spec.shape) == 4 else (0, 0, 0)
-    if channels not in (1, 3):
-        raise InvalidInputError(
-            f"{path}: a picture cannot feed input {spec.name!r} of shape {spec.shape}, which would "
-            "have to be (N, 1, H, W) or (N, 3, H, W)"
-        )
-    for option, values in (("mean", mean), ("std", std)):
-        if len(values) not in (1, channels):
-            raise InvalidInputError(
-                f"{option} has {len(values)} values, must have 1 or {channels}, one per channel"
-            )
-    if min(std) <= 0:
-        raise InvalidInputError(f"std is {tuple(std)}, must be positive")
+    channels, height, width = picture_shape(path, spec.name, spec.shape)
     resampling = pillow().Resampling.BILINEAR
     from PIL import ImageOps
 
     picture = open_image(path).convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), resampling)
-    pixels = np.asarray(picture, np.float32).reshape(height, width, channels) / np.float32(255)
-    scaled = (pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+    pixels = np.asarray(picture).reshape(height, width, channels)
+    return scale_picture(pixels, mean, std)

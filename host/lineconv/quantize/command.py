@@ -11,6 +11,7 @@ from typing import Any
 from lineconv.errors import InvalidInputError
 from lineconv.files import require_writable, write_whole
 from lineconv.onnx_model import inputs, load_model
+from lineconv.pictures import add_picture_options
 from lineconv.progress import Progress
 from lineconv.quantize.calibration import load_calibration
 from lineconv.quantize.quantizer import quantize
@@ -36,23 +37,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help=".npz with one array per model input, samples along the first axis; or a folder of "
         "pictures and .npy files, one sample each",
     )
-    for name, default, text in (
-        ("mean", 0.0, "subtracted from pictures, which are 0..1 before"),
-        ("std", 1.0, "pictures are divided by it after that"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=_values, default=(default,), help=f"{text}: one value, or R,G,B"
-        )
+    add_picture_options(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, help="int8 .onnx to write")
     parser.set_defaults(run=_run)
     return parser
-
-
-def _values(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers") from None
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
