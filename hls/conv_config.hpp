@@ -48,8 +48,13 @@ struct Config {
     static constexpr uint32_t LineBufferBeats = CONV_LINE_BUFFER_BEATS;
 
     static constexpr uint32_t NumSlices = OutputLanes / kSliceLanes;
-    static constexpr uint32_t WordBeats = InputLanes * NumSlices;  // beats of one word of weights
+    static constexpr uint32_t VectorSlices = VectorLanes / kSliceLanes;
+    static constexpr uint32_t WordBeats = InputLanes * NumSlices;  // of a word of the MAC array
+    static constexpr uint32_t VectorWordBeats = VectorSlices;      // of one of the vector array
     static constexpr uint32_t ParameterSlices = WeightWords;  // with bias and multiplier on chip
+    // What both arrays share is as wide as the wider one.
+    static constexpr uint32_t ReadLanes = InputLanes > VectorLanes ? InputLanes : VectorLanes;
+    static constexpr uint32_t ResultLanes = OutputLanes > VectorLanes ? OutputLanes : VectorLanes;
 
     static_assert(InputLanes >= 1 && InputLanes <= 32, "InputLanes must be 1..32");
     static_assert(OutputLanes >= kSliceLanes && OutputLanes % kSliceLanes == 0,
@@ -57,13 +62,13 @@ struct Config {
     static_assert(VectorLanes >= kSliceLanes && VectorLanes % kSliceLanes == 0,
                   "VectorLanes must be a multiple of the bytes of a beat");
     static_assert(InputLanes * OutputLanes < 1 << 16, "InputLanes x OutputLanes must be < 65536");
-    static_assert(WeightWords >= NumSlices && WeightWords < 1 << 16,
-                  "WeightWords must be NumSlices .. 65535");
+    static_assert(WeightWords >= NumSlices && WeightWords >= VectorSlices && WeightWords < 1 << 16,
+                  "WeightWords must be NumSlices and VectorSlices .. 65535");
     // The RAMs are locals of one function: in a C simulation they lie on the stack.
     static_assert(LineBufferBeats >= 1 && LineBufferBeats <= 1 << 17,
                   "LineBufferBeats must be 1..131072");
-    static_assert(WeightWords * WordBeats * kBeatBytes <= 1 << 21,
-                  "the weight buffer must not exceed 2 MB");
+    static_assert(WeightWords * (WordBeats + VectorWordBeats) * kBeatBytes <= 1 << 21,
+                  "the weight buffers must not exceed 2 MB");
 };
 
 /// A count that is seen kRamDelay iterations after it was set.

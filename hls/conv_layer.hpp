@@ -25,8 +25,10 @@ struct Window {
 
 /// Distances inside an input row are in bytes, distances between rows of the line buffer in beats.
 struct Layer {
-    // Input rows in memory and in the line buffer.
-    uint32_t input_address;  // of row 0, rounded down to a beat
+    Kind kind;
+    // Input rows in memory and in the line buffer. For ADD they are those of both tensors in turn.
+    uint32_t input_address;   // of row 0, rounded down to a beat
+    uint32_t second_address;  // ADD: of row 1
     uint32_t input_row_stride;
     uint32_t input_align;  // bytes of the first beat before the row
     bool input_unsigned;
@@ -53,12 +55,14 @@ struct Layer {
     int32_t stride_height;
     uint32_t output_row_step;  // input rows per output row, in beats of the ring
     int32_t pixel_step;        // input bytes per output column
+    int32_t group_step;        // input bytes per group
     int32_t pad_left_bytes;
     int32_t pad_top;
     uint32_t pad_top_step;  // in beats of the ring
-    // Weights: groups of slices_per_group x kSliceLanes channels, each its
+    // Weights: perhaps a table, then groups of slices_per_group x kSliceLanes channels, each its
     // parameters and group_words words.
     uint32_t weights_address;
+    bool has_table;
     uint32_t slices_per_group;
     uint32_t word_beats;
     uint32_t group_words;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ring of input rows: written by beats, read InputLanes bytes at a time from any byte on.
+// The ring of input rows: written by beats, read ReadLanes bytes at a time from any byte on.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@ constexpr uint32_t power_of_two_from(uint32_t least) {
     return power;
 }
 
-/// The bytes of one word, as they lie in the line buffer.
+/// The input bytes of one word, as they lie in the line buffer; an array takes as many as it has
+/// lanes.
 template <typename Config>
 struct InputWord {
-    int8_t lane[Config::InputLanes];
+    int8_t lane[Config::ReadLanes];
 };
 
 /// Neighbouring beats lie in different banks, so that all beats that a word touches are read at
@@ -68,7 +69,7 @@ class LineBuffer {
 #pragma HLS ARRAY_PARTITION variable = word.lane complete
         const uint32_t shift = 8 * (static_cast<uint32_t>(address) % kBeatBytes);
     align:
-        for (uint32_t i = 0; i < Config::InputLanes; ++i) {
+        for (uint32_t i = 0; i < Config::ReadLanes; ++i) {
 #pragma HLS UNROLL
             const uint32_t beat = i / kBeatBytes;
             const uint32_t byte = 8 * (i % kBeatBytes) + shift;
@@ -81,7 +82,7 @@ class LineBuffer {
   private:
     // Beats that a word touches if its first byte is the last of a beat.
     static constexpr uint32_t kWordBeats =
-        (kBeatBytes - 1 + Config::InputLanes + kBeatBytes - 1) / kBeatBytes;
+        (kBeatBytes - 1 + Config::ReadLanes + kBeatBytes - 1) / kBeatBytes;
     static constexpr uint32_t kBanks = power_of_two_from(kWordBeats);
     static constexpr uint32_t kDepth = (Config::LineBufferBeats + kBanks - 1) / kBanks;
     static constexpr int32_t kBytes = kDepth * kBanks * kBeatBytes;

@@ -17,10 +17,11 @@ constexpr uint32_t kFieldBits = 17;  // distance of the two sums in a packed one
 // weights, and 65535 to keep the low sum, -65024..65536, positive. Then no carry reaches the high.
 constexpr uint32_t kLowOffset = 65535;
 
-/// Sums of products for all output lanes, before the bias. Unsigned, because they wrap.
+/// What an array accumulates for the channels of a group, before the bias. Unsigned, because sums
+/// wrap. Lanes that the array does not have are 0.
 template <typename Config>
 struct Sums {
-    uint32_t lane[Config::OutputLanes];
+    uint32_t lane[Config::ResultLanes];
 };
 
 /// The accumulators. An output is the sum of the words from `first` on.

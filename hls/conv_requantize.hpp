@@ -10,6 +10,7 @@
 #include "conv_mac_array.hpp"
 #include "conv_output_walk.hpp"
 #include "conv_requantize_lane.hpp"
+#include "conv_table.hpp"
 
 namespace conv {
 
@@ -96,6 +97,7 @@ void requantize(Layer layer, hls::stream<Beat>& parameters, hls::stream<Sums<Con
                 hls::stream<ResultSlice>& results) {
     const ByteFormat format = byte_format(layer);
     const bool is_int32 = layer.output_type == OutputType::kInt32;
+    Table table;
     ParameterBuffer<Config> buffer(layer);
     OutputWalk walk(layer);
     Sums<Config> group_sums = {};
@@ -105,6 +107,12 @@ void requantize(Layer layer, hls::stream<Beat>& parameters, hls::stream<Sums<Con
     uint32_t pass_slice = 0;        // first one of the pass
     uint32_t pass_slice_count = 0;  // the same, counted over all passes
     uint32_t slices_free = 0;
+
+load_table:
+    for (uint32_t beat = 0; layer.has_table && beat < kTableBeats; ++beat) {
+#pragma HLS PIPELINE II = 1
+        table.write(beat, parameters.read());
+    }
 
 requantize:
     while (!walk.done() || !buffer.done()) {
@@ -121,10 +129,11 @@ requantize:
                 const uint64_t parameter = buffer.read(slice, lane);
                 const uint32_t accumulator = group_sums.lane[walk.slice() * kSliceLanes + lane] +
                                              static_cast<uint32_t>(parameter);
-                result.lane[lane] =
-                    is_int32 ? accumulator
-                             : requantize_lane(static_cast<int32_t>(accumulator),
-                                               static_cast<uint32_t>(parameter >> 32), format);
+                const uint8_t byte =
+                    requantize_lane(static_cast<int32_t>(accumulator),
+                                    static_cast<uint32_t>(parameter >> 32), format);
+                const uint8_t element = layer.has_table ? table.look_up(lane, byte) : byte;
+                result.lane[lane] = is_int32 ? accumulator : element;
             }
             results.write(result);
 

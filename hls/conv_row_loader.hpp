@@ -13,8 +13,9 @@ namespace conv {
 
 constexpr Beat kTopBits = ~Beat(0) / 0xff * 0x80;  // of every byte
 
-/// All rows once per pass; an input that fits the line buffer as a whole is loaded once. The line
-/// buffer takes a beat when its slot is free; until then the stream holds the memory back.
+/// All rows once per pass; an input that fits the line buffer as a whole is loaded once. Rows of
+/// ADD alternate between its tensors. The line buffer takes a beat when its slot is free; until
+/// then the stream holds the memory back.
 inline void load_rows(Memory memory, Layer layer, hls::stream<Beat>& rows, uint32_t& beats_read) {
     const uint32_t loads = layer.resident ? 1 : layer.passes;
     const uint32_t load_beats = static_cast<uint32_t>(layer.input_height) * layer.row_beats;
@@ -24,6 +25,7 @@ inline void load_rows(Memory memory, Layer layer, hls::stream<Beat>& rows, uint3
     BurstWalk walk;
     walk.start(layer.input_address, layer.row_beats);
     uint32_t address = layer.input_address;
+    uint32_t other_address = layer.second_address;  // ADD: the row after this one
     int32_t row = 0;
     uint32_t load = 0;
 
@@ -33,11 +35,14 @@ load_rows:
         if (load < loads && ahead.room()) {
             ahead.request(memory, walk);
             if (walk.done()) {
-                const bool last_row = ++row == layer.input_height;
-                address = last_row ? layer.input_address : address + layer.input_row_stride;
-                if (last_row) {
+                const uint32_t below = address + layer.input_row_stride;
+                address = layer.kind == Kind::kAdd ? other_address : below;
+                other_address = below;
+                if (++row == layer.input_height) {
                     row = 0;
                     ++load;
+                    address = layer.input_address;
+                    other_address = layer.second_address;
                 }
                 walk.start(address, layer.row_beats);
             }

@@ -16,6 +16,7 @@ struct Word {
     int32_t offset;        // of its first byte in the input row
     bool row_valid;        // the row is inside the image
     uint32_t weight_word;  // in the weight ring
+    uint32_t segment;      // of the kernel row
     bool first;            // of an output (one pixel and group)
     bool last;
 };
@@ -50,6 +51,7 @@ class Sequencer {
             static_cast<int32_t>(kernel_beat_ * kBeatBytes + layer_.input_align) + word_offset_;
         word.row_valid = kernel_row_position_ >= 0 && kernel_row_position_ < layer_.input_height;
         word.weight_word = weight_word_;
+        word.segment = segment_;
         word.first = word_ == 0 && segment_ == 0 && kernel_row_ == 0;
         word.last = word_ + 1 == layer_.segment_words && segment_ + 1 == layer_.segments &&
                     kernel_row_ + 1 == layer_.kernel_height;
@@ -77,6 +79,7 @@ class Sequencer {
                              ring_add(kernel_beat_, layer_.kernel_row_step, layer_.ring_beats));
             return;
         }
+        group_offset_ += layer_.group_step;
         if (++group_ != pass_groups_) {
             begin_output();
             return;
@@ -96,6 +99,7 @@ class Sequencer {
         }
         ++pass_;
         groups_left_ -= pass_groups_;
+        pass_offset_ = group_offset_;
         if (!layer_.resident) pass_row_ += static_cast<uint32_t>(layer_.input_height);
         pass_beat_ = ring_add(pass_beat_, layer_.pass_rows_beats, layer_.ring_beats);
         begin_pass();
@@ -127,6 +131,7 @@ class Sequencer {
 #pragma HLS INLINE
         column_offset_ = offset;
         group_ = 0;
+        group_offset_ = pass_offset_;
         begin_output();
     }
 
@@ -141,7 +146,7 @@ class Sequencer {
         kernel_row_position_ = position;
         kernel_beat_ = beat;
         segment_ = 0;
-        begin_segment(column_offset_);
+        begin_segment(column_offset_ + group_offset_);
     }
 
     void begin_segment(int32_t offset) {
@@ -172,10 +177,13 @@ class Sequencer {
     // Of the pass.
     uint32_t groups_left_;          // from it on
     uint32_t pass_groups_ = 0;      // how many it has
+    int32_t pass_offset_ = 0;       // of its first group
     uint32_t pass_word_ = 0;        // its first, in the weight ring
     uint32_t pass_word_count_ = 0;  // the same, counted over all passes
     uint32_t pass_row_ = 0;         // its first input row, counted over all passes
     uint32_t pass_beat_ = 0;        // place of that row's slot
+    // Of the group: its first byte in an input pixel.
+    int32_t group_offset_ = 0;
     // Of the output row and of the kernel row: input row, place of its slot.
     int32_t row_position_ = 0;
     uint32_t row_beat_ = 0;

@@ -8,13 +8,13 @@
 
 namespace conv {
 
-/// The weights that one cycle uses, as they lie in the stream.
+/// The weights that one cycle of an array uses, as they lie in the stream.
 template <uint32_t Beats>
 struct WeightWord {
     Beat column[Beats];
 };
 
-/// A column is one RAM.
+/// The words of one array. A column is one RAM.
 template <typename Config, uint32_t Beats>
 class WeightBuffer {
   public:

@@ -18,7 +18,7 @@ InputWord<Config> window(const Layer& layer, int32_t offset, bool row_valid,
     InputWord<Config> word;
 #pragma HLS ARRAY_PARTITION variable = word.lane complete
 window:
-    for (uint32_t i = 0; i < Config::InputLanes; ++i) {
+    for (uint32_t i = 0; i < Config::ReadLanes; ++i) {
 #pragma HLS UNROLL
         const int32_t position = offset + static_cast<int32_t>(i);
         const bool is_data = row_valid && position >= 0 && position < layer.row_bytes;

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs as bytes in memory, and what runs them on a board without the driver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from lineconv import regs
+from lineconv.bus import AP_DONE, AP_START, ByteArray
+from lineconv.checker import Window
+from lineconv.executor import Outcome
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
+
+__all__ = ["Board", "FlatMemory", "Program", "run_on", "start_program"]
+
+
+class Board(Protocol):
+    """A board whose memory begins at some address."""
+
+    @property
+    def memory(self) -> ByteArray: ...
+
+    def read(self, offset: int) -> int: ...
+
+    def write(self, offset: int, value: int) -> None: ...
+
+
+class FlatMemory:
+    """`lineconv.executor.Memory` on bytes that begin at some address."""
+
+    def __init__(self, data: ByteArray, base: int) -> None:
+        self._data = data
+        self._base = base
+
+    def view(self, address: int, nbytes: int) -> ByteArray:
+        return self._data[address - self._base : address - self._base + nbytes]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program and all that it works on.
+
+    Attributes:
+        memory: before the run; the descriptors come first.
+        base: address of `memory`.
+        count: of descriptors.
+    """
+
+    memory: ByteArray
+    base: int
+    count: int
+
+    @property
+    def window(self) -> Window:
+        """All of the memory."""
+        return Window(self.base, self.base + self.memory.size - 1)
+
+    @property
+    def descriptors(self) -> npt.NDArray[Any]:
+        """(count,) DESCRIPTOR, in the memory."""
+        return self.memory[: self.count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
+
+
+def start_program(board: Board, program: int, count: int, window: Window) -> None:
+    """Start `count` descriptors from address `program` on."""
+    for offset, value in (
+        (regs.PROGRAM_1, program),
+        (regs.WINDOW_BASE_1, window.base),
+        (regs.WINDOW_LAST_1, window.last),
+    ):
+        board.write(offset, value & 0xFFFFFFFF)
+        board.write(offset + 4, value >> 32)
+    board.write(regs.DESCRIPTOR_COUNT, count)
+    board.write(regs.CTRL, AP_START)
+
+
+def run_on(board: Board, program: Program) -> tuple[Outcome, ByteArray]:
+    """Run a program on a board whose memory begins at `program.base`.
+
+    Returns:
+        How the run ended, and the memory behind it, as long as that of the program.
+    """
+    memory = board.memory[: program.memory.size]
+    memory[:] = program.memory
+    start_program(board, program.base, program.count, program.window)
+    while not board.read(regs.CTRL) & AP_DONE:
+        pass
+    return Outcome(Error(board.read(regs.STATUS)), board.read(regs.COMPLETED)), memory.copy()
