@@ -9,20 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
+from program_runs import FlatMemory, run_on, start_program
+from random_descriptors import ARRAYS, draw_program
 from random_layers import BAD_FIELDS, Convolution, convolutions
 
 from lineconv import hls_model, regs
-from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START, ByteArray
+from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START
 from lineconv.checker import Fields, Window
 from lineconv.checker import check as expected_error
 from lineconv.driver import Accelerator
 from lineconv.errors import ProgramError
-from lineconv.executor import run_program
+from lineconv.executor import Outcome, run_program
 from lineconv.hls_model import HlsBoard
 from lineconv.model_board import ModelBoard
-from lineconv.packing import PARAMETER, ceil_div
 from lineconv.presets import PRESETS, Array
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, OutputType, Overflow, Rounding
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Kind, OutputType, Overflow, Rounding
 from lineconv.virtual_board import MissingToolError
 from lineconv.virtual_board.memory import DEFAULT_BASE_ADDRESS
 
@@ -32,13 +33,6 @@ except MissingToolError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 TINY = PRESETS["tiny"].array
-ARRAYS = {
-    "tiny": TINY,
-    "pynq-z2": PRESETS["pynq-z2"].array,
-    "13x32": Array(13, 32, vector_lanes=24, weight_words=36, line_buffer_beats=100),
-    "1x8": Array(1, 8, vector_lanes=8, weight_words=40, line_buffer_beats=33),
-    "5x32, 16 bytes": Array(5, 32, 48, weight_words=36, line_buffer_beats=70, beat_bytes=16),
-}
 MEMORY_BYTES = 8 << 20
 BASE = DEFAULT_BASE_ADDRESS
 
@@ -144,123 +138,19 @@ def test_runs_do_not_touch_each_other() -> None:
 # Whole memory -------------------------------------------------------------------------------------
 
 
-def start_run(board: HlsBoard, program: int, count: int, window: Window) -> None:
-    for offset, value in (
-        (regs.PROGRAM_1, program),
-        (regs.WINDOW_BASE_1, window.base),
-        (regs.WINDOW_LAST_1, window.last),
-    ):
-        board.write(offset, value & 0xFFFFFFFF)
-        board.write(offset + 4, value >> 32)
-    board.write(regs.DESCRIPTOR_COUNT, count)
-    board.write(regs.CTRL, AP_START)
-
-
-class FlatMemory:
-    """`lineconv.executor.Memory` on bytes that begin at some address."""
-
-    def __init__(self, data: ByteArray, base: int) -> None:
-        self._data = data
-        self._base = base
-
-    def view(self, address: int, nbytes: int) -> ByteArray:
-        return self._data[address - self._base : address - self._base + nbytes]
-
-
-def random_descriptor(rng: np.random.Generator, array: Array) -> npt.NDArray[np.void] | None:
-    """A legal descriptor of a small layer, without addresses, or None: also such as no driver
-    makes, with gaps between pixels and rows, more slots than needed, several passes.
-    """
-    d = np.zeros((), DESCRIPTOR)
-    d["kind"] = regs.Kind.CONV
-    d["output_type"] = rng.integers(3)
-    d["rounding"], d["overflow"] = rng.integers(3, size=2)
-    d["flags"] = rng.integers(2)
-    low = 0 if d["output_type"] == OutputType.UINT8 else -128
-    d["output_zero_point"] = low + rng.integers(256)
-    d["clamp_min"], d["clamp_max"] = low + np.sort(rng.integers(256, size=2))
-    d["input_zero_point"] = rng.integers(-128, 128)
-    d["kernel_height"], d["kernel_width"] = rng.integers(1, 5, 2)
-    d["stride_height"], d["stride_width"] = rng.integers(1, 5, 2)
-    d["dilation_height"], d["dilation_width"] = rng.choice([1, 1, 2, 3], 2)
-    d["input_height"], d["input_width"] = rng.integers(1, 13, 2)
-    d["input_channels"], d["output_channels"] = rng.integers(1, 40, 2)
-    span = d["dilation_height"] * (int(d["kernel_height"]) - 1) + 1
-    columns = d["dilation_width"] * (int(d["kernel_width"]) - 1) + 1
-    d["pad_top"] = rng.integers(span)
-    d["pad_bottom"], d["pad_left"], d["pad_right"] = rng.choice([0, 0, 1, 3, 200], 3)
-    rows = int(d["input_height"]) + d["pad_top"] + d["pad_bottom"] - span
-    width = int(d["input_width"]) + d["pad_left"] + d["pad_right"] - columns
-    if rows < 0 or width < 0:
-        return None
-    d["output_height"] = rng.integers(min(rows // d["stride_height"] + 1, 12)) + 1
-    d["output_width"] = rng.integers(min(width // d["stride_width"] + 1, 12)) + 1
-    d["input_pixel_stride"] = d["input_channels"] + rng.choice([0, 0, 1, 9])
-    row_bytes = int(d["input_width"]) * d["input_pixel_stride"]
-    d["input_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
-    element = 4 if d["output_type"] == OutputType.INT32 else 1
-    d["output_pixel_stride"] = d["output_channels"] * element + rng.choice([0, 0, 1, 9]) * element
-    row_bytes = int(d["output_width"]) * d["output_pixel_stride"]
-    d["output_row_stride"] = (row_bytes // array.beat_bytes + rng.integers(1, 4)) * array.beat_bytes
-    d["group_channels"] = d["input_channels"]
-    fields = Fields(d, array)
-    d["segment_words"] = ceil_div(fields.segment_bytes, array.input_lanes)
-    d["row_slots"] = max(span, d["stride_height"]) + rng.choice([0, 0, 1, 5, 20])
-    most = array.weight_words // Fields(d, array).group_words
-    if most == 0:
-        return None
-    d["groups_per_pass"] = rng.integers(1, min(most, array.parameter_groups) + 1)
-    return d
-
-
-def place(d: npt.NDArray[np.void], rng: np.random.Generator, array: Array) -> None:
-    """Give a descriptor addresses of any alignment, behind the program and one another."""
-    fields = Fields(d, array)
-    end = BASE + DESCRIPTOR_BYTES
-
-    def reserve(nbytes: int, alignment: int) -> int:
-        nonlocal end
-        start = ceil_div(end + int(rng.integers(64)), alignment) * alignment
-        end = start + nbytes
-        return start
-
-    rows = (fields.input_height - 1) * fields.input_row_stride + fields.row_bytes
-    d["input_address"] = reserve(rows, 1)
-    d["output_address"] = reserve(
-        fields.output_height * fields.output_row_stride, fields.element_bytes
-    )
-    d["weights_address"] = reserve(0, array.beat_bytes)
-
-
 @pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
 def test_memory_after_a_descriptor(array: Array) -> None:
     """The whole memory is what the functional model makes of it: nothing else is written."""
     rng = np.random.default_rng(array.input_lanes)
-    board = HlsBoard(array, 1 << 20)
-    window = Window(BASE, BASE + board.memory.size - 1)
-    runs = 0
-    while runs < 150:
-        d = random_descriptor(rng, array)
-        if d is None:
-            continue
-        board.memory[:] = rng.integers(0, 256, board.memory.size, dtype=np.uint8)
-        place(d, rng, array)
-        fields = Fields(d, array)
-        if expected_error(fields, window) is not Error.OK:
-            continue
-        stream = fields.weights_address - BASE
-        for group in range(fields.groups):
-            start = stream + group * fields.group_bytes
-            lanes = board.memory[start : start + array.output_lanes * PARAMETER.itemsize]
-            lanes.view(PARAMETER)["multiplier"] = rng.normal(0, 1e-3, array.output_lanes)
-        board.memory[:DESCRIPTOR_BYTES] = np.frombuffer(d.tobytes(), np.uint8)
-        expected = board.memory.copy()
-        run_program(FlatMemory(expected, BASE), BASE, 1, window, array)
-        start_run(board, BASE, 1, window)
-        assert board.read(regs.STATUS) == Error.OK, d
-        differ = np.flatnonzero(board.memory != expected)
-        assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on differ: {d}"
-        runs += 1
+    board = HlsBoard(array, 1 << 19)
+    for _ in range(150):
+        program = draw_program(rng, array, [Kind.CONV], BASE, board.memory.size)
+        expected = program.memory.copy()
+        run_program(FlatMemory(expected, BASE), BASE, 1, program.window, array)
+        outcome, memory = run_on(board, program)
+        assert outcome == Outcome(Error.OK, 1), program.descriptors
+        differ = np.flatnonzero(memory != expected)
+        assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on: {program.descriptors}"
 
 
 # Errors -------------------------------------------------------------------------------------------
@@ -348,7 +238,7 @@ def test_refused_descriptor(field: str, value: int, name: str) -> None:
 )
 def test_program_outside_the_window(program: int, window: Window) -> None:
     board = HlsBoard(TINY, MEMORY_BYTES)
-    start_run(board, program, 1, window)
+    start_program(board, program, 1, window)
     assert board.read(regs.STATUS) == Error.BAD_ADDRESS
     assert (board.read(regs.FAILED_INDEX), board.read(regs.COMPLETED)) == (0, 0)
     assert not board.memory.any()

@@ -119,7 +119,7 @@ def test_bench_passes_and_can_fail(tmp_path: Path) -> None:
     short.write_bytes(content[:-1])
     result = compile_and_run(HLS / "conv_tb.cpp", tmp_path, str(good))
     assert result.returncode == 0, result.stdout
-    assert result.stdout == "status 0, 2 of 2 descriptors, 0 beats differ\n"
+    assert result.stdout == "status 0, 8 of 8 descriptors, 0 beats differ\n"
     for path, code, message in ((bad, 1, "1 beats differ"), (short, 2, "no test case")):
         result = subprocess.run(
             [str(tmp_path / "conv_tb"), str(path)], capture_output=True, text=True
