@@ -13,6 +13,7 @@ from lineconv.layer import OutputType
 from lineconv.packing import (
     ELEMENT_TYPES,
     pack_images,
+    pack_vector_weights,
     pack_weights,
     row_stride,
     unpack_images,
@@ -115,3 +116,23 @@ def test_weight_stream(shape: tuple[int, int, int, int], array: Array, flattened
                                 expected.append(int(w[o, c, ky, kx]) & 0xFF if real else 0)
     stream = pack_weights(w, bias, scale, array, flattened=flattened)
     assert stream.tobytes() == bytes(expected)
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (16, 2, 3), (45, 3, 2)])
+def test_vector_weight_stream(shape: tuple[int, int, int], array: Array) -> None:
+    """Groups; parameters, then for kernel row and kernel column a weight per lane."""
+    rng = np.random.default_rng(5)
+    channels, kernel_height, kernel_width = shape
+    w = rng.integers(-128, 128, shape).astype(np.int8)
+    bias = rng.integers(-(2**31), 2**31, channels).astype(np.int32)
+    scale = rng.random(channels).astype(np.float32)
+    expected = bytearray()
+    for first in range(0, channels, array.vector_lanes):
+        group = range(first, first + array.vector_lanes)
+        for c in group:
+            expected += struct.pack("<if", bias[c], scale[c]) if c < channels else bytes(8)
+        for ky in range(kernel_height):
+            for kx in range(kernel_width):
+                expected += bytes(int(w[c, ky, kx]) & 0xFF if c < channels else 0 for c in group)
+    assert pack_vector_weights(w, bias, scale, array).tobytes() == bytes(expected)

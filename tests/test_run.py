@@ -71,11 +71,10 @@ def require_equal(found: list[Any], wanted: list[Any]) -> None:
 def in_memory(layer: ConvLayer, array: Array) -> bool:
     """Whether the array runs the layer without the host."""
     try:
-        tiles = tile_layer(layer, array, host_input=False).tiles
+        tile_layer(layer, array, host_input=False)
     except InvalidLayerError:
         return False
-    # The checks do not know of channels that one group of lanes reads, and weights by row, yet.
-    return not any(tile.group_step or tile.weights_by_row for tile in tiles)
+    return True
 
 
 @settings(max_examples=100, deadline=None)
@@ -184,9 +183,10 @@ def test_what_cannot_be_chained(
 
 
 def test_groups_are_parts_of_the_tensor_that_they_read() -> None:
-    four = replace(CONV, in_channels=20, out_channels=44, groups=4)
-    layers = chain([replace(CONV, out_channels=20), four, after(four)])
-    require_equal(accelerator(ModelBoard(TINY)).run_layers(layers), expected(layers))
+    for outputs in (16, 44):  # two groups fill the lanes, or each is a descriptor
+        four = replace(CONV, in_channels=20, out_channels=outputs, groups=4)
+        layers = chain([replace(CONV, out_channels=20), four, after(four)])
+        require_equal(accelerator(ModelBoard(TINY)).run_layers(layers), expected(layers))
 
 
 def test_source_must_come_first() -> None:

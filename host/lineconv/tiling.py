@@ -176,8 +176,11 @@ def _tile(layer: ConvLayer, host_padding: Padding, target: Target) -> Tiling:
         found = vector_splits(layer, array, access, target.kind, target.digits)
     candidates = [Cuts(layer, split, target) for split in found]
     if not candidates:
+        height, width = layer.kernel
         raise InvalidLayerError(
-            f"rows or weights of {layer} under one kernel are too large for {array}"
+            f"what a {height}x{width} kernel needs of {layer.in_channels} channels does not fit: "
+            f"input rows {array.line_buffer_beats * array.beat_bytes} bytes, a kernel row "
+            f"{array.weight_words} words of weights"
         )
     cuts = min(candidates, key=Cuts.layer_cycles)
     tiles = tuple(cuts.tiles())
