@@ -6,15 +6,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from lineconv import regs
 from lineconv.bus import AP_DONE, AP_START, ByteArray
 from lineconv.checker import Window
-from lineconv.executor import Outcome
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error
+from lineconv.executor import Outcome, run_program
+from lineconv.presets import Array
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, RESULT_OFFSET, Error
 
-__all__ = ["Board", "FlatMemory", "Program", "run_on", "start_program"]
+__all__ = ["Board", "FlatMemory", "Program", "require_same_answer", "run_on", "start_program"]
+
+COUNTERS = [
+    name
+    for name, (_, offset, *_) in dict(DESCRIPTOR.fields or {}).items()
+    if offset >= RESULT_OFFSET and name != "status"
+]
 
 
 class Board(Protocol):
@@ -89,3 +97,31 @@ def run_on(board: Board, program: Program) -> tuple[Outcome, ByteArray]:
     while not board.read(regs.CTRL) & AP_DONE:
         pass
     return Outcome(Error(board.read(regs.STATUS)), board.read(regs.COMPLETED)), memory.copy()
+
+
+def require_same_answer(
+    board: Board, program: Program, array: Array, *, counters: bool = True
+) -> Outcome:
+    """Run a program on a board and in the functional model: both end alike, with the same bytes in
+    all of the memory.
+
+    Args:
+        counters: also those in the result blocks. The RTL counts cycles, and with a layer what it
+            reads ahead for the next.
+
+    Returns:
+        How the run ended.
+    """
+    expected = program.memory.copy()
+    reached = FlatMemory(expected, program.base)
+    outcome = run_program(reached, program.base, program.count, program.window, array)
+    got, memory = run_on(board, program)
+    assert got == outcome, program.descriptors
+    if not counters:
+        for data in (memory, expected):
+            blocks = data[: program.count * DESCRIPTOR_BYTES].view(DESCRIPTOR)
+            for name in COUNTERS:
+                blocks[name] = 0
+    differ = np.flatnonzero(memory != expected)
+    assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on: {program.descriptors}"
+    return outcome

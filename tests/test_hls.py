@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from program_runs import FlatMemory, run_on, start_program
+from program_runs import require_same_answer, start_program
 from random_descriptors import ARRAYS, draw_program
 from random_layers import BAD_FIELDS, Convolution, convolutions
 
@@ -19,7 +19,7 @@ from lineconv.checker import Fields, Window
 from lineconv.checker import check as expected_error
 from lineconv.driver import Accelerator
 from lineconv.errors import ProgramError
-from lineconv.executor import Outcome, run_program
+from lineconv.executor import Outcome
 from lineconv.hls_model import HlsBoard
 from lineconv.model_board import ModelBoard
 from lineconv.presets import PRESETS, Array
@@ -145,12 +145,7 @@ def test_memory_after_a_descriptor(array: Array) -> None:
     board = HlsBoard(array, 1 << 19)
     for _ in range(150):
         program = draw_program(rng, array, [Kind.CONV], BASE, board.memory.size)
-        expected = program.memory.copy()
-        run_program(FlatMemory(expected, BASE), BASE, 1, program.window, array)
-        outcome, memory = run_on(board, program)
-        assert outcome == Outcome(Error.OK, 1), program.descriptors
-        differ = np.flatnonzero(memory != expected)
-        assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on: {program.descriptors}"
+        assert require_same_answer(board, program, array) == Outcome(Error.OK, 1)
 
 
 # Errors -------------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from program_runs import FlatMemory, Program, run_on
+from program_runs import Program, require_same_answer
 from random_descriptors import ARRAYS, draw_program
 
 from lineconv import hls_model
 from lineconv.checker import Fields, check
-from lineconv.executor import Outcome, run_program
+from lineconv.executor import Outcome
 from lineconv.hls_model import HlsBoard
 from lineconv.presets import PRESETS, Array
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_READ_BYTES, Error, Kind
@@ -52,15 +52,7 @@ def test_memory_after_a_program(array: Array) -> None:
     for _ in range(PROGRAMS):
         kinds = [Kind(kind) for kind in rng.choice(list(Kind), 4)]
         program = draw_program(rng, array, kinds, BASE, MEMORY_BYTES)
-        expected = program.memory.copy()
-        outcome = run_program(
-            FlatMemory(expected, BASE), BASE, program.count, program.window, array
-        )
-        assert outcome.status is Error.OK
-        got, memory = run_on(board, program)
-        assert got == outcome
-        differ = np.flatnonzero(memory != expected)
-        assert not differ.size, f"{differ.size} bytes from {differ[0]:#x} on: {program.descriptors}"
+        assert require_same_answer(board, program, array) == Outcome(Error.OK, 4)
         for descriptor in program.descriptors:
             fields = Fields(descriptor, array)
             kind = Kind(fields.kind)
@@ -89,12 +81,7 @@ def test_program_with_a_broken_descriptor() -> None:
             error = break_field(rng, program, broken, name, array)
             if error is Error.OK:  # many pads, say, are as good as any
                 continue
-            expected = program.memory.copy()
-            outcome = run_program(FlatMemory(expected, BASE), BASE, 3, program.window, array)
-            assert outcome == Outcome(error, broken)
-            got, memory = run_on(board, program)
-            assert got == outcome, (name, program.descriptors[broken])
-            assert (memory == expected).all(), (name, program.descriptors[broken])
+            assert require_same_answer(board, program, array) == Outcome(error, broken)
             seen[error] += 1
     for code in Error:
         if Error.OK < code <= Error.BAD_ADDRESS:
