@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 import operator_models
 import pytest
 from graph_reference import check_equal, differences, random_feed
@@ -17,6 +18,7 @@ from lineconv.graph import Graph, layers
 from lineconv.graph.elementwise import OTHER_ORDER
 from lineconv.graph.host_nodes import ANOTHER_ORDER
 from lineconv.graph.importer import import_onnx
+from lineconv.onnx_session import run_tensors
 
 SEEDS = range(25)
 REMARKS = {"", OTHER_ORDER, ANOTHER_ORDER}  # in graphs of one operator nothing differs
@@ -170,3 +172,35 @@ def test_add_rounds_each_step_as_the_processor_does(axes: tuple[int | None, int 
         graph = import_onnx(proto)
         feed = {t.name: x for t, x in zip(graph.inputs, arrays, strict=True)}
         assert differences(proto, graph, feed) == {}, f"seed {seed}"
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("scale", [1e-30, 0.02, 1.0, 3e5])
+def test_quantise_of_any_size(dtype: type[Any], scale: float) -> None:
+    """Ties, values far beyond int32, quotients that overflow float32."""
+    rng = np.random.default_rng(1)
+    limits = np.iinfo(dtype)
+    x = np.concatenate([
+        np.arange(-600, 600) / 2 * scale,
+        rng.standard_normal(2000) * 10.0 ** rng.uniform(-38, 38, 2000),
+        [0.0, -0.0, 3.4e38, -3.4e38, 2.0**24 + 1, -(2.0**31), 1e-45],
+    ]).astype(np.float32)  # fmt: skip
+    for zero_point in (limits.min, 3, limits.max):
+        nodes = [onnx.helper.make_node("QuantizeLinear", ["x", "scale", "zero_point"], ["y"])]
+        constants = {"scale": np.float32(scale), "zero_point": np.array(zero_point, dtype)}
+        graph = onnx.helper.make_graph(
+            nodes,
+            "quantise",
+            [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, x.shape)],
+            [
+                onnx.helper.make_tensor_value_info(
+                    "y", onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), x.shape
+                )
+            ],
+            [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
+        )
+        model = onnx.helper.make_model(
+            graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8
+        )
+        (y,) = import_onnx(model).run({"x": x}).values()
+        np.testing.assert_array_equal(y, run_tensors(model, {"x": x}, ["y"])["y"])

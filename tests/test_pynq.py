@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from layer_chain import expected, random_operands
 from random_layers import Convolution, convolutions
+from small_network import feed, small_graph, small_network
 
 import lineconv
 from lineconv import hwh, regs
@@ -141,6 +142,19 @@ def test_progress_does_not_lose_the_interrupt(device: pynq_device.VirtualDevice)
     assert done
     assert done == sorted(set(done))
     assert set(done) <= {images * layer.macs for images in range(1, 9)}
+
+
+def test_network(device: pynq_device.VirtualDevice) -> None:
+    """Two programs with host layers around them; only what changed is flushed."""
+    accelerator, network = engine(), small_network("tiny")
+    accelerator.load(network)
+    for seed in range(2):
+        y = accelerator.run(network, feed(seed=seed), profile=True)
+        for name, right in small_graph().run(feed(seed=seed)).items():
+            np.testing.assert_array_equal(y[name], right)
+    assert accelerator.last_run is not None
+    assert all(layer.cycles > 0 for layer in accelerator.last_run.layers)
+    accelerator.close()
 
 
 def test_zynqmp(tmp_path: Path) -> None:

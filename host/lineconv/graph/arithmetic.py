@@ -30,8 +30,10 @@ Float32Array = npt.NDArray[np.float32]
 def quantize(x: Float32Array, tensor: Tensor) -> AnyArray:
     """Real numbers as elements of an int8 or uint8 tensor: rint(fl32(x / scale)) + zero_point."""
     with np.errstate(over="ignore", under="ignore"):
-        scaled = x / np.float32(_scale(tensor))
-    return saturate(np.rint(scaled).astype(np.float64) + tensor.zero_point, tensor.dtype)
+        scaled = np.asarray(x / np.float32(_scale(tensor)))
+    # Adding in float32 is exact as far as it matters: beyond 2**24 it saturates anyway.
+    np.rint(scaled, out=scaled)
+    return saturate(np.add(scaled, np.float32(tensor.zero_point), out=scaled), tensor.dtype)
 
 
 def dequantize(x: AnyArray, tensor: Tensor) -> Float32Array:
