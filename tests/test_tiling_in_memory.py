@@ -46,6 +46,14 @@ def test_pixels_share_lanes_only_where_nothing_lies_beside_the_result() -> None:
         assert (tile.pixels > 1) == (width == 480)
 
 
+def test_pixels_of_blocks_of_channels_do_not_share_lanes() -> None:
+    """The channels of the other blocks lie between them."""
+    one = ConvLayer(8, 8, 14, 15, (5, 2), groups=4)
+    tiles = in_memory(one, Array(3, 8, 8, 24, 100)).tiles
+    assert len(tiles) > 1
+    assert {tile.pixels for tile in tiles} == {1}
+
+
 def test_groups_that_fill_the_lanes_are_one_descriptor() -> None:
     """Eight groups of two outputs each fill the 16 lanes, which read their 24 channels."""
     (tile,) = in_memory(layer(96, 64, 14, 3, groups=32)).tiles

@@ -119,10 +119,8 @@ def _run(memory: Memory, fields: Fields, window: Window) -> npt.NDArray[np.void]
 
 def _input_rows(memory: Memory, f: Fields) -> list[ByteArray]:
     """The rows (rows, bytes) of each input tensor."""
-    tensors = [f.input_address]
-    if f.kind == Kind.ADD:
-        tensors.append(f.second_address)
-    shape = (f.input_height // len(tensors), f.row_bytes)
+    tensors = [f.input_address, f.second_address] if f.kind == Kind.ADD else [f.input_address]
+    shape = (f.tensor_rows, f.row_bytes)
     return [_strided(memory, address, shape, (f.input_row_stride, 1)) for address in tensors]
 
 

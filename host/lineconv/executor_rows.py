@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields
+from lineconv.regs import Flag
 
 __all__ = ["blocks", "pad_rows", "windows"]
 
@@ -29,7 +30,7 @@ def pad_rows(f: Fields, rows: ByteArray, row_bytes: int) -> npt.NDArray[np.int8]
     left = f.pad_left * f.input_pixel_stride
     inside = padded[f.pad_top : f.pad_top + len(rows), left : left + rows.shape[1]]
     inside[...] = rows[: inside.shape[0], : inside.shape[1]].view(np.int8)
-    if f.flags & 1:
+    if f.flags & Flag.INPUT_UNSIGNED:
         inside ^= -128
     return padded
 

@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields
 from lineconv.executor_rows import blocks, pad_rows, windows
-from lineconv.regs import Kind
+from lineconv.regs import Flag, Kind
 
 __all__ = ["add", "depthwise_or_pool"]
 
@@ -70,4 +70,6 @@ def _pixels(f: Fields, rows: ByteArray) -> npt.NDArray[np.int32]:
     """The inputs (rows, columns, channels) of rows without padding."""
     shape = (len(rows), f.input_width, f.input_channels)
     values = as_strided(rows, shape, (rows.strides[0], f.input_pixel_stride, 1), writeable=False)
-    return (values ^ 0x80 if f.flags & 1 else values).view(np.int8).astype(np.int32)
+    return (
+        (values ^ 0x80 if f.flags & Flag.INPUT_UNSIGNED else values).view(np.int8).astype(np.int32)
+    )

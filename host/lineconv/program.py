@@ -9,16 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv.layer import OutputType
-from lineconv.regs import DESCRIPTOR, Kind
+from lineconv.regs import DESCRIPTOR, Flag, Kind
 from lineconv.tile import Tile
 from lineconv.tiling import Tiling
 
-__all__ = ["INPUT_UNSIGNED", "TABLE", "WEIGHTS_BY_ROW", "TileAddresses", "descriptor"]
-
-# Bits of the descriptor's flags.
-INPUT_UNSIGNED = 1
-TABLE = 2
-WEIGHTS_BY_ROW = 4
+__all__ = ["TileAddresses", "descriptor"]
 
 _CLAMP = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255), OutputType.INT32: (0, 0)}
 
@@ -60,8 +55,11 @@ def descriptor(
     """
     layer = tiling.layer
     first_pixel = tile.in_rows.start * addresses.image_row + tile.input_start
-    flags = INPUT_UNSIGNED * input_unsigned
-    flags |= TABLE * tile.table | WEIGHTS_BY_ROW * tile.weights_by_row
+    flags = {
+        Flag.INPUT_UNSIGNED: input_unsigned,
+        Flag.TABLE: tile.table,
+        Flag.WEIGHTS_BY_ROW: tile.weights_by_row,
+    }
     (pad_top, pad_bottom), (pad_left, pad_right) = tile.padding
     raw = tile.output_type is OutputType.INT32
     clamp = _CLAMP[tile.output_type] if raw or layer.clamp is None else layer.clamp
@@ -70,7 +68,7 @@ def descriptor(
         "output_type": tile.output_type,
         "rounding": layer.rounding,
         "overflow": layer.overflow,
-        "flags": flags,
+        "flags": sum(flag for flag, given in flags.items() if given),
         "input_address": addresses.image + first_pixel,
         "weights_address": addresses.weights,
         "output_address": addresses.result

@@ -168,7 +168,7 @@ def _pixels(part: _Part, array: Array, access: Access | None) -> list[int]:
     stride = layer.stride[1]
     if layer.dilation[1] > 1 and layer.kernel[1] > 1:  # the gaps of one are no taps of the next
         return []
-    if access is not None and not access.dense(layer):
+    if access is not None and (part.groups < layer.groups or not access.dense(layer)):
         return []
     most = min(
         array.output_lanes // outputs,

@@ -33,7 +33,7 @@ from lineconv.regs import Kind
 from lineconv.splitting import Access, splits, vector_splits
 from lineconv.tile import Tile, common
 
-__all__ = ["NO_PADDING", "Tiling", "tile_layer"]
+__all__ = ["NO_PADDING", "Tiling", "tile_layer", "tile_reader"]
 
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
@@ -152,6 +152,16 @@ def tile_layer(
         raise InvalidLayerError(
             f"padding {layer.padding} goes beyond the kernel: the host pads it"
         ) from None
+
+
+def tile_reader(layer: ConvLayer, array: Array, memory: MemoryModel | None = None) -> Tiling | None:
+    """The tiles of a convolution that reads another's result in memory; None if that is no use:
+    it needs the host, or partial sums that the host adds are quicker than weights by row."""
+    try:
+        tiling = tile_layer(layer, array, memory, host_input=False)
+    except InvalidLayerError:
+        return None
+    return None if any(tile.weights_by_row for tile in tiling.tiles) else tiling
 
 
 def _tile_padded(layer: ConvLayer, target: Target) -> Tiling:

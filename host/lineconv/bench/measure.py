@@ -12,7 +12,7 @@ from lineconv.bench.roofs import Roofs, program_roofs
 from lineconv.bench.shapes import shape_name
 from lineconv.block import tile_operands
 from lineconv.driver import Accelerator
-from lineconv.errors import DeviceError, InvalidLayerError
+from lineconv.errors import DeviceError
 from lineconv.job import chain_obstacle
 from lineconv.layer import ConvLayer
 from lineconv.networks import Network
@@ -20,7 +20,7 @@ from lineconv.operands import Operands
 from lineconv.presets import Array
 from lineconv.progress import mac_bar
 from lineconv.report import RunReport
-from lineconv.tiling import tile_layer
+from lineconv.tiling import tile_reader
 
 __all__ = ["measure_layer", "measure_network", "network_operands"]
 
@@ -79,11 +79,8 @@ def network_operands(network: Network, array: Array) -> list[Operands]:
 
 
 def _reads_in_memory(layer: ConvLayer, source: Operands, array: Array) -> bool:
-    try:
-        tile_layer(layer, array, host_input=False)
-    except InvalidLayerError:
-        return False
-    return chain_obstacle(tile_operands(source, array)) is None
+    obstacle = chain_obstacle(tile_operands(source, array))
+    return obstacle is None and tile_reader(layer, array) is not None
 
 
 def _random_operands(

@@ -13,12 +13,11 @@ from typing import TypeAlias
 
 from lineconv.boards import Board
 from lineconv.cycle_model import predict_program
-from lineconv.errors import InvalidLayerError
 from lineconv.explore.footprint import Footprint, footprint
 from lineconv.networks import Network, NetworkLayer
 from lineconv.presets import MAX_INPUT_LANES, Array
 from lineconv.tile import Tile
-from lineconv.tiling import tile_layer
+from lineconv.tiling import tile_layer, tile_reader
 
 __all__ = ["Candidate", "arrays", "evaluate", "explore"]
 
@@ -86,13 +85,9 @@ def evaluate(array: Array, board: Board, networks: Sequence[Network]) -> Candida
 
 
 def _tiles(layer: NetworkLayer, array: Array, board: Board) -> tuple[Tile, ...]:
-    """Those of a layer that reads another in memory, if it does and can."""
-    if layer.reads is not None:
-        try:
-            return tile_layer(layer.conv, array, board.memory, host_input=False).tiles
-        except InvalidLayerError:
-            pass
-    return tile_layer(layer.conv, array, board.memory).tiles
+    """Those of a layer that reads another in memory, if it does and should."""
+    reader = None if layer.reads is None else tile_reader(layer.conv, array, board.memory)
+    return (reader or tile_layer(layer.conv, array, board.memory)).tiles
 
 
 def arrays(board: Board) -> list[Arrays]:
