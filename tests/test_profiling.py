@@ -18,13 +18,13 @@ from small_network import feed, small_network
 import lineconv
 from lineconv.cli import main
 from lineconv.compiler.container import save_network
-from lineconv.compiler.network import Network
+from lineconv.compiler.network import HostStep, Network
 from lineconv.cycle_model import Bound
 from lineconv.errors import DeviceError, InvalidFileError
 from lineconv.profiling.edges import lanes, neighbours
 from lineconv.profiling.figures import network_figures
 from lineconv.profiling.page import network_page
-from lineconv.profiling.plots import check_plot, save_plot
+from lineconv.profiling.plots import _bars, check_plot, save_plot
 from lineconv.profiling.profile import NetworkProfile
 from lineconv.profiling.results import profile_results
 from lineconv.profiling.table import plan_text, profile_text
@@ -197,6 +197,25 @@ def test_plot(tmp_path: Path, name: str) -> None:
         text = data.decode()
         for part in ("small on model:tiny, simulated, 150 MHz", "conv1", "conv2", "MAC per cycle"):
             assert part in text
+
+
+def test_timeline_with_names_that_occur_twice() -> None:
+    """A conversion has the name of the layer before it."""
+    *steps, last = SMALL.steps
+    assert isinstance(last, HostStep)
+    twice = HostStep(replace(last.layer, name="conv1"), "")
+    profile = replace(profiled(), network=replace(changed(SMALL), steps=(*steps, twice)))
+    bars = [(bar.name, bar.kind, bar.row) for bar in _bars(profile)]
+    assert bars == [
+        ("quantise", "host", "host"), ("xq", "copy", "host"),
+        ("conv1", "array", "engine"), ("conv2", "array", "engine"),
+        ("conv2_out", "copy", "host"), ("concat", "host", "host"), ("joined", "copy", "host"),
+        ("conv3", "vector unit", "engine"),
+        ("conv3_out", "copy", "host"), ("conv1", "host", "host"),
+    ]  # fmt: skip
+    ends = [bar.start_ms + bar.length_ms for bar in _bars(profile)]
+    assert ends == sorted(ends)
+    assert ends[-1] == pytest.approx(sum(profile.durations(0)) * 1e3)
 
 
 def test_what_cannot_be_plotted(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ class BrokenBoard(SpyBoard):
 def test_failed_run_leaves_the_network_loaded() -> None:
     board = BrokenBoard(PRESETS["tiny"].array)
     device, network = accelerator(board), small_network()
-    with pytest.raises(ProgramError, match="descriptor 0: BAD_TILING"):
+    with pytest.raises(ProgramError, match="descriptor 0 of layer 'conv3': BAD_TILING"):
         device.run(network, feed(), profile=True)
     assert (device.last_profile, device.last_run) == (None, None)
     require_equal(device.run(network, feed()), expected())

@@ -60,14 +60,17 @@ class ProgramError(DeviceError):
         code: error code that the engine wrote back.
         name: what the code is called.
         index: position of the offending descriptor in the program, from 0.
+        layer: name of the layer that it is part of; empty if that is not known.
     """
 
-    def __init__(self, code: int, name: str, index: int) -> None:
+    def __init__(self, code: int, name: str, index: int, layer: str = "") -> None:
         # All arguments go to the base class, so that the exception survives pickling.
-        super().__init__(code, name, index)
+        super().__init__(code, name, index, layer)
         self.code = code
         self.name = name
         self.index = index
+        self.layer = layer
 
     def __str__(self) -> str:
-        return f"program stopped at descriptor {self.index}: {self.name} (code {self.code})"
+        where = f"descriptor {self.index}" + (f" of layer {self.layer!r}" if self.layer else "")
+        return f"program stopped at {where}: {self.name} (code {self.code})"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from lineconv.bus import Allocator
 from lineconv.compiler.feed import Feed, Values, images, joined
 from lineconv.compiler.network import Network, Pack, Segment, Unpack
 from lineconv.control import Control, Progress
-from lineconv.errors import InvalidInputError
+from lineconv.errors import InvalidInputError, ProgramError
 from lineconv.graph.execute import run_layer
 from lineconv.graph.layers import AnyArray
 from lineconv.profiling.profile import StepRun
@@ -66,12 +66,12 @@ class LoadedNetwork:
         for image, feed in enumerate(images(network.inputs, x)):
             taken: list[StepRun] | None = [] if profile else None
             report = progress and partial(_add, progress, image * macs)
-            values = self.run_image(feed, progress=report, profile=taken)
+            values = self._run_image(feed, progress=report, profile=taken)
             results.append({tensor.name: values[tensor.name] for tensor in network.outputs})
             steps.append(tuple(taken or ()))
         return joined(network.outputs, results), tuple(steps)
 
-    def run_image(
+    def _run_image(
         self,
         inputs: Values,
         *,
@@ -132,7 +132,11 @@ class LoadedNetwork:
     def _start(self, segment: Segment, progress: Progress | None) -> int:
         address = self._buffer.address
         window = range(address, address + self._network.nbytes)
-        return self._control.run(address + segment.offset, segment.count, window, progress)
+        try:
+            return self._control.run(address + segment.offset, segment.count, window, progress)
+        except ProgramError as error:
+            layer = _layer_at(segment, error.index)
+            raise ProgramError(error.code, error.name, error.index, layer) from None
 
     def _measurements(self, segment: Segment) -> Iterator[LayerRun]:
         place = _program(segment)
@@ -148,6 +152,14 @@ def _add(progress: Progress, before: int, done: int) -> None:
 
 def _program(segment: Segment) -> slice:
     return slice(segment.offset, segment.offset + segment.count * DESCRIPTOR_BYTES)
+
+
+def _layer_at(segment: Segment, descriptor: int) -> str:
+    ends = accumulate(layer.descriptors for layer in segment.layers)
+    names = (
+        layer.name for layer, end in zip(segment.layers, ends, strict=True) if descriptor < end
+    )
+    return next(names, "")
 
 
 def _by_descriptor(progress: Progress, segment: Segment, before: int) -> Progress:

@@ -86,7 +86,7 @@ def _title(profile: NetworkProfile) -> str:
 def _bars(profile: NetworkProfile) -> Iterator[_Bar]:
     """Steps one after the other, as they run; a segment layer by layer."""
     now = 0.0
-    where = {layer.name: layer.where for layer in network_figures(profile.network)}
+    units = (layer.where for layer in network_figures(profile.network) if layer.plan)
     durations = profile.durations(0)
     runs = profile.images[0]
     for step, run, seconds in zip(profile.network.steps, runs, durations, strict=True):
@@ -94,7 +94,7 @@ def _bars(profile: NetworkProfile) -> Iterator[_Bar]:
             begin = now
             for layer in run.layers:
                 length = sum(part.cycles for part in layer.runs) / profile.clock_hz * 1e3
-                kind = "array" if where[layer.name].startswith("array") else "vector unit"
+                kind = "array" if next(units).startswith("array") else "vector unit"
                 yield _Bar(layer.name, kind, "engine", begin, length)
                 begin += length
         elif isinstance(step, HostStep):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs of a network took, as JSON."""
+"""What a network costs, as JSON: predicted, and measured."""
 
 from __future__ import annotations
 
@@ -7,36 +7,59 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from lineconv.compiler.network import Pack, Unpack
+from lineconv.compiler.network import LayerPlan, Network, Pack, Unpack
 from lineconv.graph.layers import Tensor
+from lineconv.presets import preset
 from lineconv.profiling.figures import LayerFigures, network_figures
 from lineconv.profiling.profile import NetworkProfile
 
-__all__ = ["profile_results"]
+__all__ = ["plan_results", "profile_results"]
 
 
 def profile_results(profile: NetworkProfile) -> dict[str, Any]:
-    """All that was measured; counts and times are sums over the images."""
+    """All that was measured, sums over the images; beside it what is predicted for one."""
     network, report = profile.network, profile.report
     layers = network_figures(network, profile)
-    return {
-        "network": network.name,
-        "target": network.target,
+    return _network(network) | {
         "device": profile.device,
         "simulated": profile.simulated,
         "clock_hz": profile.clock_hz,
-        "array": asdict(network.array) | {"macs_per_cycle": network.array.macs_per_cycle},
         "images": len(profile.images),
         "macs": report.macs,
         "cycles": report.cycles or None,
         "seconds": profile.seconds,
-        "layers": [_layer(layer, network.array.beat_bytes) for layer in layers],
+        "layers": [_measured(layer, network.array.beat_bytes) for layer in layers],
         "copies": list(_copies(profile)),
     }
 
 
-def _layer(layer: LayerFigures, beat_bytes: int) -> dict[str, Any]:
-    common = {
+def plan_results(network: Network) -> dict[str, Any]:
+    """All that is predicted, for one image."""
+    cycles = sum(segment.cycles for segment in network.segments)
+    return _network(network) | {
+        "clock_hz": preset(network.target).clock_hz,
+        "macs": sum(plan.macs for plan in network.layers),
+        "programs": len(network.segments),
+        "image_bytes": network.image.size,
+        "activation_bytes": network.activation_bytes,
+        "predicted": {"cycles": cycles},
+        "layers": [
+            _layer(layer) | (_predicted(layer.plan) if layer.plan else {})
+            for layer in network_figures(network)
+        ],
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    return {
+        "network": network.name,
+        "target": network.target,
+        "array": asdict(network.array) | {"macs_per_cycle": network.array.macs_per_cycle},
+    }
+
+
+def _layer(layer: LayerFigures) -> dict[str, Any]:
+    return {
         "name": layer.name,
         "kinds": list(layer.kinds),
         "where": layer.where,
@@ -44,10 +67,26 @@ def _layer(layer: LayerFigures, beat_bytes: int) -> dict[str, Any]:
         "reason": layer.reason,
         "remark": layer.remark,
     }
+
+
+def _predicted(plan: LayerPlan) -> dict[str, Any]:
+    return {
+        "descriptors": plan.descriptors,
+        "macs": plan.macs,
+        "predicted": {
+            "cycles": plan.cycles,
+            "read_bytes": plan.read_bytes,
+            "written_bytes": plan.written_bytes,
+            "bound": plan.bound.value,
+        },
+    }
+
+
+def _measured(layer: LayerFigures, beat_bytes: int) -> dict[str, Any]:
     plan, run = layer.plan, layer.run
     if plan is None or run is None:
-        return common | {"host_seconds": layer.host_s}
-    return common | {
+        return _layer(layer) | {"host_seconds": layer.host_s}
+    return _layer(layer) | _predicted(plan) | {
         "macs": run.macs,
         "cycles": run.cycles or None,
         "mac_cycles": run.mac_cycles,
@@ -56,14 +95,7 @@ def _layer(layer: LayerFigures, beat_bytes: int) -> dict[str, Any]:
         "stall_output": run.stall_output,
         "read_bytes": run.read_beats * beat_bytes,
         "written_bytes": run.write_beats * beat_bytes,
-        "descriptors": len(run.runs),
-        "predicted": {  # for one image
-            "cycles": plan.cycles,
-            "read_bytes": plan.read_bytes,
-            "written_bytes": plan.written_bytes,
-            "bound": plan.bound.value,
-        },
-    }
+    }  # fmt: skip
 
 
 def _copies(profile: NetworkProfile) -> Iterator[dict[str, Any]]:
