@@ -6,6 +6,7 @@ conv_delay.sv
 conv_fifo.sv
 conv_multiply_add.sv
 conv_group_count.sv
+conv_check_fields.sv
 conv_check_steps.sv
 conv_check.sv
 conv_fetch.sv

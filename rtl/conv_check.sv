@@ -17,7 +17,8 @@ module conv_check
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
-  parameter int unsigned LineBufferBeats = 16384
+  parameter int unsigned LineBufferBeats = 16384,
+  parameter bit DenseOnly = 1'b0  // see conv_check_fields
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -34,6 +35,15 @@ module conv_check
 
   localparam int unsigned NumSlices = OutputLanes / conv_pkg::SliceLanes;
   localparam int unsigned Columns = NumSlices * InputLanes;
+
+  // Bytes above the last field are for software, and some fields matter to the checks alone.
+  // verilator lint_off UNUSEDSIGNAL
+  descriptor_t d;
+  // verilator lint_on UNUSEDSIGNAL
+  assign d = descriptor_i;
+
+  logic is_vector;
+  assign is_vector = d.kind != KindConv;
 
   typedef enum logic [2:0] {
     Idle,
@@ -57,7 +67,8 @@ module conv_check
     .OutputLanes(OutputLanes),
     .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats)
+    .LineBufferBeats(LineBufferBeats),
+    .DenseOnly(DenseOnly)
   ) u_steps (
     .step_i(step_q),
     .descriptor_i,
@@ -86,11 +97,13 @@ module conv_check
   );
 
   conv_group_count #(
-    .OutputLanes(OutputLanes)
+    .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes)
   ) u_group_count (
     .clk_i,
     .rst_ni,
     .start_i,
+    .is_vector_i(is_vector),
     .channels_i(descriptor_i.output_channels),
     .groups_per_pass_i(descriptor_i.groups_per_pass),
     .done_o(count_done),
@@ -135,15 +148,6 @@ module conv_check
 
   assign done_o = state_q == Done;
   assign error_o = error_q;
-
-  // Bytes above the last field are for software, and some fields matter to the checks alone.
-  // verilator lint_off UNUSEDSIGNAL
-  descriptor_t d;
-  // verilator lint_on UNUSEDSIGNAL
-  assign d = descriptor_i;
-
-  logic is_vector;
-  assign is_vector = d.kind != KindConv;
 
   assign layer_o = '{
     kind: kind_e'(d.kind),

@@ -9,7 +9,8 @@ package conv_check_pkg;
   typedef enum logic [4:0] {
     Kind,
     Format,
-    Sizes,
+    Shape,
+    GroupStep,
     KernelRows,
     FitHeight,
     KernelColumns,
@@ -31,11 +32,28 @@ package conv_check_pkg;
     GroupWords,
     PassWords,
     InputEnd,
+    SecondEnd,
     GroupBytes,
     WeightsEnd,
     OutputRow,
     OutputEnd
   } step_e;
+
+  // Whether the fields hold by themselves, by error code.
+  typedef struct packed {
+    logic kind;
+    logic format;
+    logic shape;
+    logic kernel;
+    logic stride;
+    logic tiling;
+    logic address;
+  } legal_t;
+
+  // Bytes written per output pixel.
+  function automatic logic [17:0] pixel_bytes(logic [7:0] output_type, logic [15:0] channels);
+    return output_type == conv_regs_pkg::OutputTypeInt32 ? {channels, 2'b00} : {2'b00, channels};
+  endfunction
 
   // A step holds if `legal` and low <= a * b + c <= high; `code` names the error if not.
   typedef struct packed {

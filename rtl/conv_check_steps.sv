@@ -14,7 +14,8 @@ module conv_check_steps
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
-  parameter int unsigned LineBufferBeats = 16384
+  parameter int unsigned LineBufferBeats = 16384,
+  parameter bit DenseOnly = 1'b0
 ) (
   input step_e step_i,
   input descriptor_t descriptor_i,
@@ -29,59 +30,47 @@ module conv_check_steps
   output derived_t derived_o
 );
 
-  localparam int unsigned ParameterGroups = WeightWords / (OutputLanes / conv_pkg::SliceLanes);
   localparam int unsigned WordBytes = InputLanes * OutputLanes;
-  localparam int unsigned ParameterBytes = OutputLanes * $bits(conv_pkg::parameter_t) / 8;
+  localparam int unsigned ParameterBytes = $bits(conv_pkg::parameter_t) / 8;
+  localparam int unsigned TableBytes = 256;
   // Byte positions in a padded row stay below this, so that offset_t holds them and their sums.
   localparam int unsigned WalkBytes = 1 << 22;
 
   if (InputLanes == 0 || WordBytes >= 1 << 16) begin : gen_bad_input_lanes
     $fatal(1, "InputLanes must be positive and InputLanes x OutputLanes below 65536");
   end
-  if (OutputLanes == 0 || OutputLanes % conv_pkg::SliceLanes != 0 ||
-      OutputLanes / conv_pkg::SliceLanes >= 256) begin : gen_bad_output_lanes
-    $fatal(1, "OutputLanes must be a multiple of %0d, at most 255 times", conv_pkg::SliceLanes);
-  end
-  if (VectorLanes == 0 || VectorLanes % conv_pkg::SliceLanes != 0 ||
-      VectorLanes / conv_pkg::SliceLanes >= 256) begin : gen_bad_vector_lanes
-    $fatal(1, "VectorLanes must be a multiple of %0d, at most 255 times", conv_pkg::SliceLanes);
-  end
-  if (ParameterGroups == 0 || WeightWords < VectorLanes / conv_pkg::SliceLanes ||
-      WeightWords >= 1 << 16) begin : gen_bad_weight_words
-    $fatal(1, "WeightWords must be at least the slices of a group and below 65536");
-  end
   if (LineBufferBeats == 0 || LineBufferBeats > WalkBytes) begin : gen_bad_line_buffer_beats
     $fatal(1, "LineBufferBeats must be 1 to %0d", WalkBytes);
   end
 
-  // Bytes above the last field are for software.
+  legal_t legal;
+  conv_check_fields #(
+    .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
+    .WeightWords(WeightWords),
+    .DenseOnly(DenseOnly)
+  ) u_fields (
+    .descriptor_i,
+    .legal_o(legal)
+  );
+
+  // Bytes above the last field are for software, and some fields matter to conv_check_fields alone.
   // verilator lint_off UNUSEDSIGNAL
   descriptor_t d;
   // verilator lint_on UNUSEDSIGNAL
+  logic is_conv, is_add;
   assign d = descriptor_i;
-
-  logic in_format;
-  logic is_int32;
-  logic signed [15:0] type_min, type_max;
-  logic [17:0] pixel_bytes;
-
-  assign is_int32 = d.output_type == OutputTypeInt32;
-  assign pixel_bytes = is_int32 ? {d.output_channels, 2'b00} : {2'b00, d.output_channels};
-  assign type_min = d.output_type == OutputTypeUint8 ? 16'sd0 : -16'sd128;
-  assign type_max = d.output_type == OutputTypeUint8 ? 16'sd255 : 16'sd127;
-  assign in_format =
-      d.output_type inside {OutputTypeInt8, OutputTypeUint8, OutputTypeInt32} &&
-      d.rounding inside {RoundingHalfEven, RoundingHalfUp, RoundingFloor} &&
-      d.overflow inside {OverflowSaturate, OverflowSaturateSymmetric, OverflowWrap} &&
-      d.flags[31:1] == '0 && d.input_zero_point >= -16'sd128 && d.input_zero_point <= 16'sd127 &&
-      (is_int32 ||
-       (d.output_zero_point >= type_min && d.output_zero_point <= type_max &&
-        d.clamp_min >= type_min && d.clamp_max <= type_max && d.clamp_min <= d.clamp_max));
+  assign is_conv = d.kind == KindConv;
+  assign is_add = d.kind == KindAdd;
 
   // A kernel row of a pixel is one run of bytes if the columns that it covers are neighbours.
   logic flattened;
   assign flattened = d.kernel_width == 8'd1 ||
-      (d.dilation_width == 16'd1 && d.input_pixel_stride == 32'(d.input_channels));
+      (is_conv && d.dilation_width == 16'd1 && d.input_pixel_stride == 32'(d.group_channels));
+
+  // Rows of one tensor but one: those of ADD are of two in turn.
+  conv_pkg::count_t last_row;
+  assign last_row = (is_add ? d.input_height >> 1 : d.input_height) - 16'd1;
 
   // First byte beyond both the window and what AXI reaches.
   wide_t window_end;
@@ -89,7 +78,7 @@ module conv_check_steps
                                                  : wide_t'(33'h1_0000_0000);
 
   function automatic logic starts_in_window(logic [63:0] first, logic [63:0] window_base);
-    return first[63:32] == '0 && first >= window_base;
+    return {first[63:32], window_base[63:32]} == '0 && first[31:0] >= window_base[31:0];
   endfunction
 
   always_comb begin
@@ -99,21 +88,24 @@ module conv_check_steps
     unique case (step_i)
       Kind: begin
         condition_o.code = ErrorBadKind;
-        condition_o.legal = d.kind == KindConv;
+        condition_o.legal = legal.kind;
       end
       Format: begin
         condition_o.code = ErrorBadFormat;
-        condition_o.legal = in_format;
+        condition_o.legal = legal.format;
       end
 
       // Shape. A kernel spans dilation x (kernel - 1) + 1 pixels; the dilation stands on the other
       // side of the comparison, so that a kernel of 0, refused later, is no special case.
-      Sizes: begin
+      Shape: begin
         condition_o.code = ErrorBadShape;
-        condition_o.legal = d.input_height != '0 && d.input_width != '0 &&
-                            d.input_channels != '0 && d.output_channels != '0 &&
-                            d.output_height != '0 && d.output_width != '0 &&
-                            d.group_channels == d.input_channels && d.group_step == '0;
+        condition_o.legal = legal.shape;
+      end
+      GroupStep: begin
+        condition_o.code = ErrorBadShape;
+        condition_o.a = 32'(d.group_step);
+        condition_o.b = 18'(groups_i - 16'd1);
+        condition_o.high = wide_t'(d.input_channels) - 52'd1;
       end
       KernelRows: begin
         condition_o.a = 32'(d.dilation_height);
@@ -144,20 +136,14 @@ module conv_check_steps
 
       Kernel: begin
         condition_o.code = ErrorBadKernel;
-        condition_o.legal = d.kernel_height inside {[8'd1 : 8'd16]} &&
-                            d.kernel_width inside {[8'd1 : 8'd64]} &&
-                            d.stride_height inside {[8'd1 : 8'd8]} && d.stride_width != '0 &&
-                            d.dilation_height != '0 && d.dilation_width != '0;
+        condition_o.legal = legal.kernel;
         condition_o.c = wide_t'(d.pad_top) + wide_t'(d.dilation_height);
         condition_o.high = wide_t'(derived_i.kernel_rows);
       end
 
       Stride: begin
         condition_o.code = ErrorBadStride;
-        condition_o.legal = align_t'(d.input_row_stride) == '0 &&
-                            align_t'(d.output_row_stride) == '0 &&
-                            d.input_pixel_stride >= 32'(d.input_channels) &&
-                            d.output_pixel_stride >= 32'(pixel_bytes);
+        condition_o.legal = legal.stride;
       end
 
       // Tiling. Distances that the layer walks fit 24 bits, as they lie inside a padded row or the
@@ -191,8 +177,9 @@ module conv_check_steps
         derived_o.row_beats = 20'((23'(sum_i[21:0]) + 23'(align_t'(d.input_address)) +
                                    23'(conv_pkg::BeatBytes - 1)) >> conv_pkg::AlignBits);
       end
+      // A word of the vector unit is a segment: as if it had a byte, the number of words is 1.
       SegmentBytes: begin
-        condition_o.a = 32'(d.input_channels);
+        condition_o.a = is_conv ? 32'(d.group_channels) : 32'd1;
         condition_o.b = flattened ? 18'(d.kernel_width) : 18'd1;
         derived_o.segment_bytes = sum_i[22:0];
         derived_o.segments = flattened ? 7'd1 : d.kernel_width[6:0];
@@ -241,45 +228,55 @@ module conv_check_steps
       end
       PassWords: begin
         condition_o.code = ErrorBadTiling;
-        condition_o.legal = d.groups_per_pass inside {[16'd1 : 16'(ParameterGroups)]};
-        condition_o.a = 32'(derived_i.group_words);
+        condition_o.legal = legal.tiling;
+        condition_o.a = d.flags[2] ? 32'(derived_i.row_words) : 32'(derived_i.group_words);
         condition_o.b = 18'(d.groups_per_pass);
         condition_o.high = wide_t'(WeightWords);
       end
 
       InputEnd: begin
         condition_o.code = ErrorBadAddress;
-        condition_o.legal = starts_in_window(d.input_address, window_base_i);
+        condition_o.legal = legal.address && starts_in_window(d.input_address, window_base_i);
         condition_o.a = d.input_row_stride;
-        condition_o.b = 18'(d.input_height - 16'd1);
+        condition_o.b = 18'(last_row);
         condition_o.c = wide_t'(d.input_address[31:0]) + wide_t'(derived_i.row_bytes);
         condition_o.high = window_end;
       end
+      SecondEnd: begin
+        condition_o.code = ErrorBadAddress;
+        condition_o.legal = !is_add || starts_in_window(d.second_address, window_base_i);
+        condition_o.a = d.input_row_stride;
+        condition_o.b = 18'(last_row);
+        condition_o.c = wide_t'(d.second_address[31:0]) + wide_t'(derived_i.row_bytes);
+        if (is_add) condition_o.high = window_end;
+      end
       GroupBytes: begin
+        condition_o.code = ErrorBadAddress;
         condition_o.a = 32'(derived_i.group_words);
-        condition_o.b = 18'(WordBytes);
-        condition_o.c = wide_t'(ParameterBytes);
+        condition_o.b = is_conv ? 18'(WordBytes) : 18'(VectorLanes);
+        condition_o.c = is_conv ? wide_t'(OutputLanes * ParameterBytes)
+                                : wide_t'(VectorLanes * ParameterBytes);
+        condition_o.high = wide_t'(32'hffff_ffff);
         derived_o.group_bytes = sum_i[31:0];
       end
       WeightsEnd: begin
         condition_o.code = ErrorBadAddress;
-        condition_o.legal = starts_in_window(d.weights_address, window_base_i) &&
-                            align_t'(d.weights_address) == '0;
+        condition_o.legal = starts_in_window(d.weights_address, window_base_i);
         condition_o.a = derived_i.group_bytes;
         condition_o.b = 18'(groups_i);
-        condition_o.c = wide_t'(d.weights_address[31:0]);
+        condition_o.c = wide_t'(d.weights_address[31:0]) +
+                        (d.flags[1] ? wide_t'(TableBytes) : '0);
         condition_o.high = window_end;
       end
       OutputRow: begin
         condition_o.a = d.output_pixel_stride;
         condition_o.b = 18'(d.output_width - 16'd1);
-        condition_o.c = wide_t'(pixel_bytes);
+        condition_o.c = wide_t'(pixel_bytes(d.output_type, d.output_channels));
         derived_o.output_row = sum_i;
       end
       OutputEnd: begin
         condition_o.code = ErrorBadAddress;
-        condition_o.legal = starts_in_window(d.output_address, window_base_i) &&
-                            (!is_int32 || d.output_address[1:0] == '0);
+        condition_o.legal = starts_in_window(d.output_address, window_base_i);
         condition_o.a = d.output_row_stride;
         condition_o.b = 18'(d.output_height - 16'd1);
         condition_o.c = wide_t'(d.output_address[31:0]) + derived_i.output_row;

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// groups = ceil(channels / OutputLanes), passes = ceil(groups / groups_per_pass), by counting.
+/// groups = ceil(channels / lanes), passes = ceil(groups / groups_per_pass), by counting. A group has
+/// OutputLanes channels, or VectorLanes if `is_vector_i`.
 ///
 /// `start_i` restarts the count at any time; `done_o` is high, with the results, from one cycle per
 /// group later until the next start. The layer itself spends every group's cycle many times over,
-/// so that dividers would save nothing. `channels_i` is taken at the start, `groups_per_pass_i`
-/// (at least 1) must stay.
+/// so that dividers would save nothing. `channels_i` is taken at the start, `is_vector_i` and
+/// `groups_per_pass_i` (at least 1) must stay.
 module conv_group_count
   import conv_pkg::*;
 #(
-  parameter int unsigned OutputLanes = 16
+  parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48
 ) (
   input logic clk_i,
   input logic rst_ni,
 
   input logic start_i,
+  input logic is_vector_i,
   input count_t channels_i,
   input count_t groups_per_pass_i,
 
@@ -22,6 +25,9 @@ module conv_group_count
   output count_t groups_o,
   output count_t passes_o
 );
+
+  count_t lanes;
+  assign lanes = is_vector_i ? 16'(VectorLanes) : 16'(OutputLanes);
 
   count_t channels_left_d, channels_left_q;
   count_t pass_left_d, pass_left_q;  // groups until the pass is full
@@ -39,8 +45,7 @@ module conv_group_count
       groups_d = '0;
       passes_d = '0;
     end else if (!done_o) begin
-      channels_left_d =
-          channels_left_q < 16'(OutputLanes) ? '0 : channels_left_q - 16'(OutputLanes);
+      channels_left_d = channels_left_q < lanes ? '0 : channels_left_q - lanes;
       groups_d = groups_q + 16'd1;
       if (pass_left_q == '0) begin
         pass_left_d = groups_per_pass_i - 16'd1;

@@ -123,7 +123,8 @@ module conv_program
     .OutputLanes(OutputLanes),
     .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats)
+    .LineBufferBeats(LineBufferBeats),
+    .DenseOnly(1'b1)
   ) u_check (
     .clk_i,
     .rst_ni,

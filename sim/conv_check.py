@@ -14,12 +14,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
-from bench import BEAT_BYTES, cycles, engine_array, parameters, seeded, start
-from layer import FIELDS, derive, element_bytes, unpack_layer
-from lineconv import checker
-from lineconv.checker import Window
-from lineconv.packing import ceil_div
-from lineconv.regs import DESCRIPTOR, Error, Kind
+import descriptors
+from bench import cycles, engine_array, parameters, seeded, start
+from descriptors import INPUTS, MOVED, Descriptor, packed
+from layer import FIELDS, derive, unpack_layer
+from lineconv.regs import Error, Kind
+
+__all__ = ["ARRAY", "INPUTS", "MOVED", "Descriptor", "check", "draw", "edges", "packed"]
 
 CONFIGURATIONS = [
     {
@@ -53,127 +54,22 @@ CONFIGURATIONS = [
     },
 ]
 
-Descriptor = dict[str, int]
-INPUTS = [  # (name, lowest, highest value) of the fields that the engine reads
-    (name, int(np.iinfo(kind).min), int(np.iinfo(kind).max))
-    for name, (kind, offset, *_) in dict(DESCRIPTOR.fields or {}).items()
-    if offset < 128
-]
-# The window moves like a field; the engine gets it from registers.
-MOVED = [*INPUTS, ("window_base", 0, (1 << 64) - 1), ("window_last", 0, (1 << 64) - 1)]
-
-
 ARRAY = engine_array(parameters(CONFIGURATIONS))
 
 
 def check(d: Descriptor) -> Error:
-    """The verdict of the host's model of these rules, but that only dense CONV layers are legal."""
-    record = np.zeros((), DESCRIPTOR)
-    for name, _, _ in INPUTS:
-        record[name] = d[name]
-    fields, window = checker.Fields(record, ARRAY), Window(d["window_base"], d["window_last"])
-    errors = [checker.check(fields, window)]
-    if d["kind"] != Kind.CONV:
-        errors.append(Error.BAD_KIND)
-    if d["flags"] > 1:
-        errors.append(Error.BAD_FORMAT)
-    if (d["group_channels"], d["group_step"]) != (d["input_channels"], 0):
-        errors.append(Error.BAD_SHAPE)
-    return min(errors, key=lambda error: error or max(Error))
-
-
-def span(kernel: int, dilation: int) -> int:
-    return dilation * (kernel - 1) + 1
+    """The verdict of the host's model of these rules."""
+    return descriptors.check(d, ARRAY)
 
 
 def draw(rng: np.random.Generator) -> Descriptor:
-    """A random legal descriptor: small and large values of every field, tight and loose."""
-    while True:
-        d = _draw(rng)
-        if check(d) is Error.OK:
-            return d
+    """A random legal descriptor."""
+    return descriptors.draw(rng, ARRAY)
 
 
-def _draw(rng: np.random.Generator) -> Descriptor:
-    def size(high: int) -> int:  # every order of magnitude is as likely
-        return int(high ** rng.random())
-
-    output_type = int(rng.integers(3))
-    low, high = [(-128, 127), (0, 255), (-(1 << 15), (1 << 15) - 1)][output_type]
-    clamp = np.sort(rng.integers(low, high + 1, 2))
-    d: Descriptor = {
-        "kind": Kind.CONV,
-        "output_type": output_type,
-        "rounding": int(rng.integers(3)),
-        "overflow": int(rng.integers(3)),
-        "flags": int(rng.integers(2)),
-        "input_zero_point": int(rng.integers(-128, 128)),
-        "output_zero_point": int(rng.integers(low, high + 1)),
-        "clamp_min": int(clamp[0]),
-        "clamp_max": int(clamp[1]),
-        "kernel_height": size(17),
-        "kernel_width": size(65),
-        "stride_height": size(9),
-        "stride_width": size(256),
-        "dilation_height": size(9),
-        "dilation_width": size(65536) if rng.random() < 0.2 else size(9),
-        "input_channels": size(ARRAY.input_lanes * 64),
-        "output_channels": size(65536),
-    }
-    if rng.random() < 0.3:
-        d["dilation_width"] = 1
-    span_height = span(d["kernel_height"], d["dilation_height"])
-    span_width = span(d["kernel_width"], d["dilation_width"])
-    d["pad_top"] = int(rng.integers(span_height))
-    d["pad_bottom"] = size(100) - 1
-    d["pad_left"] = size(1000) - 1
-    d["pad_right"] = size(1000) - 1
-    d["input_pixel_stride"] = d["input_channels"] + (size(100) if rng.random() < 0.4 else 0)
-    d["input_height"] = min(size(65536) + max(0, span_height - d["pad_top"]), 65535)
-    d["input_width"] = min(size(4096) + max(0, span_width - d["pad_left"]), 65535)
-    rows = d["input_height"] + d["pad_top"] + d["pad_bottom"] - span_height
-    columns = d["input_width"] + d["pad_left"] + d["pad_right"] - span_width
-    loose = rng.random() < 0.3
-    d["output_height"] = min(rows // d["stride_height"] + 1, 65535)
-    d["output_width"] = min(columns // d["stride_width"] + 1, 65535)
-    if loose:
-        d["output_height"] = size(max(d["output_height"], 1))
-        d["output_width"] = size(max(d["output_width"], 1))
-    d["row_slots"] = max(span_height, d["stride_height"]) + (size(20) if loose else 0)
-    flattened = d["kernel_width"] == 1 or (
-        d["dilation_width"] == 1 and d["input_pixel_stride"] == d["input_channels"]
-    )
-    segment_bytes = d["input_channels"] * (d["kernel_width"] if flattened else 1)
-    d["group_channels"], d["group_step"] = d["input_channels"], 0
-    d["second_address"] = 0
-    d["segment_words"] = ceil_div(segment_bytes, ARRAY.input_lanes)
-    segments = 1 if flattened else d["kernel_width"]
-    group_words = d["kernel_height"] * segments * d["segment_words"]
-    fit = ARRAY.weight_words // max(group_words, 1)
-    d["groups_per_pass"] = min(max(fit if rng.random() < 0.5 else size(fit + 1), 1), 65535)
-    d["groups_per_pass"] = min(d["groups_per_pass"], ARRAY.parameter_groups)
-
-    pixel_bytes = d["output_channels"] * element_bytes(d)
-    d["output_pixel_stride"] = pixel_bytes + (size(100) if rng.random() < 0.4 else 0)
-    pixels = d["output_width"] * d["output_pixel_stride"]
-    d["output_row_stride"] = BEAT_BYTES * (ceil_div(pixels, BEAT_BYTES) + size(8) - 1)
-    row = (d["input_width"] - 1) * d["input_pixel_stride"] + d["input_channels"]
-    d["input_row_stride"] = BEAT_BYTES * (ceil_div(row, BEAT_BYTES) + size(8) - 1)
-    for name, alignment in (("input", 1), ("weights", BEAT_BYTES), ("output", element_bytes(d))):
-        d[f"{name}_address"] = int(rng.integers(1 << 31)) // alignment * alignment
-    addresses = [d[f"{name}_address"] for name in ("input", "weights", "output")]
-    d["window_base"] = int(rng.integers(min(addresses) + 1))
-    d["window_last"] = int(
-        rng.integers(1 << 31, 1 << (32 if rng.random() < 0.7 else 64), dtype="u8")
-    )
-    return d
-
-
-def packed(d: Descriptor) -> int:
-    record = np.zeros((), DESCRIPTOR)
-    for name, _, _ in INPUTS:
-        record[name] = d[name]
-    return int.from_bytes(record.tobytes()[:128], "little")
+def edges(d: Descriptor, name: str, low: int, high: int) -> list[Descriptor]:
+    """`d` with a field just before and just after the verdict changes."""
+    return descriptors.edges(d, (name, low, high), ARRAY)
 
 
 class Tester:
@@ -182,6 +78,7 @@ class Tester:
     def __init__(self, dut: Any) -> None:
         self._dut = dut
         self.seen = dict.fromkeys(Error, 0)
+        self.kinds = dict.fromkeys(Kind, 0)  # of those that are legal
         self.cycles: list[int] = []
 
     async def start(self) -> None:
@@ -210,24 +107,8 @@ class Tester:
         await cycles(dut, 2)
         assert dut.done_o.value == 0
         self.seen[code] += 1
-
-
-def edges(d: Descriptor, name: str, low: int, high: int) -> list[Descriptor]:
-    """`d` with `name` just before and just after the verdict changes, below and above its value."""
-    found = []
-    for end in (low, high):
-        near, far = d[name], end
-        if check({**d, name: far}) is Error.OK:
-            found.append({**d, name: far})
-            continue
-        while abs(far - near) > 1:
-            middle = (near + far) // 2
-            if check({**d, name: middle}) is Error.OK:
-                near = middle
-            else:
-                far = middle
-        found += [{**d, name: near}, {**d, name: far}]
-    return found
+        if code is Error.OK:
+            self.kinds[Kind(d["kind"])] += 1
 
 
 @cocotb.test()
@@ -238,6 +119,7 @@ async def legal(dut: Any) -> None:
     for _ in range(800):
         await tester.run(draw(rng))
     assert tester.seen[Error.OK] == 800
+    assert min(tester.kinds.values()) >= 100
     dut._log.info("%.0f cycles in the mean, %d at most", np.mean(tester.cycles), max(tester.cycles))
 
 
@@ -251,6 +133,8 @@ async def every_limit(dut: Any) -> None:
         for name, low, high in MOVED:
             for moved in edges(d, name, low, high):
                 await tester.run(moved)
+        for kind in (0, max(Kind) + 1):
+            await tester.run({**d, "kind": kind})
     dut._log.info("%s", {code.name: count for code, count in tester.seen.items()})
     for code in Error:
         if code not in (Error.READ_ERROR, Error.WRITE_ERROR, Error.WATCHDOG):

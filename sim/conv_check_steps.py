@@ -12,10 +12,10 @@ from typing import Any
 import cocotb
 from cocotb.triggers import Timer
 
+import descriptors
 from bench import seeded
 from conv_check import ARRAY, MOVED, Descriptor, check, draw, edges, packed
 from layer import derive
-from lineconv.packing import ceil_div
 from lineconv.regs import Error
 
 CONFIGURATIONS = [
@@ -35,7 +35,7 @@ CONFIGURATIONS = [
     },
 ]
 
-STEPS = 28
+STEPS = 30
 # Members of conv_check_pkg::derived_t and condition_t, most significant first.
 DERIVED = [
     ("kernel_rows", 24),
@@ -70,15 +70,14 @@ def unpack(value: int, members: list[tuple[str, int]]) -> dict[str, int]:
 
 def sums(d: Descriptor) -> dict[str, int]:
     """derived_t of a legal descriptor."""
-    layer = derive(d, ARRAY)
-    segment_bytes = d["input_channels"] * (d["kernel_width"] if layer["segments"] == 1 else 1)
-    word_bytes = ARRAY.input_lanes * ARRAY.output_lanes
+    layer, f = derive(d, ARRAY), descriptors.fields(d, ARRAY)
     all_sums = layer | {
         "kernel_rows": d["dilation_height"] * d["kernel_height"],
         "kernel_columns": d["dilation_width"] * d["kernel_width"],
-        "segment_bytes": segment_bytes,
-        "group_bytes": layer["group_words"] * word_bytes + ARRAY.output_lanes * 8,
-        "output_row": layer["output_row_bytes"],
+        "segment_bytes": 1 if f.is_vector else f.segment_bytes,
+        "group_words": f.group_words,
+        "group_bytes": f.group_bytes,
+        "output_row": f.output_row_bytes,
     }
     return {name: all_sums[name] & (1 << bits) - 1 for name, bits in DERIVED}
 
@@ -87,7 +86,7 @@ async def walk(dut: Any, d: Descriptor) -> None:
     """All steps up to the first that does not hold."""
     dut.descriptor_i.value = packed(d)
     dut.window_base_i.value, dut.window_last_i.value = d["window_base"], d["window_last"]
-    dut.groups_i.value = ceil_div(d["output_channels"], ARRAY.output_lanes)
+    dut.groups_i.value = descriptors.fields(d, ARRAY).groups
     dut.derived_i.value = derived = 0
     verdict = Error.OK
     for step in range(STEPS):

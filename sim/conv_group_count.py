@@ -11,20 +11,25 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from bench import parameters, seeded, start
 from lineconv.packing import ceil_div
 
-CONFIGURATIONS = [{"OutputLanes": 8}, {"OutputLanes": 16}, {"OutputLanes": 24}]
+CONFIGURATIONS = [
+    {"OutputLanes": 8, "VectorLanes": 16},
+    {"OutputLanes": 16, "VectorLanes": 48},
+    {"OutputLanes": 24, "VectorLanes": 8},
+]
 _PARAMETERS = parameters(CONFIGURATIONS)
-LANES = _PARAMETERS["OutputLanes"]
 
 
 @cocotb.test()
-async def counts(dut: Any) -> None:
-    rng = seeded("counts")
-    await start(dut, start_i=0, channels_i=0, groups_per_pass_i=1)
-    corners = [(channels, 1) for channels in (1, LANES - 1, LANES, LANES + 1, 0xFFFF)]
-    corners += [(0xFFFF, per_pass) for per_pass in (2, 0xFFFF, ceil_div(0xFFFF, LANES))]
+@cocotb.parametrize(is_vector=[0, 1])
+async def counts(dut: Any, is_vector: int) -> None:
+    rng = seeded(f"counts {is_vector}")
+    lanes = _PARAMETERS["VectorLanes" if is_vector else "OutputLanes"]
+    await start(dut, start_i=0, is_vector_i=is_vector, channels_i=0, groups_per_pass_i=1)
+    corners = [(channels, 1) for channels in (1, lanes - 1, lanes, lanes + 1, 0xFFFF)]
+    corners += [(0xFFFF, per_pass) for per_pass in (2, 0xFFFF, ceil_div(0xFFFF, lanes))]
     random = [
-        (int(65536 ** rng.random()), int(ceil_div(65536, LANES) ** rng.random()))
-        for _ in range(300)
+        (int(65536 ** rng.random()), int(ceil_div(65536, lanes) ** rng.random()))
+        for _ in range(200)
     ]
     for channels, groups_per_pass in corners + random:
         dut.channels_i.value = channels
@@ -32,7 +37,7 @@ async def counts(dut: Any) -> None:
         dut.start_i.value = 1
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
-        groups = ceil_div(channels, LANES)
+        groups = ceil_div(channels, lanes)
         cycles = 0
         while True:
             await ReadOnly()
