@@ -3,8 +3,8 @@
 /// Fills the ring of row slots: asks for input rows in order as slots become free, writes what
 /// arrives, and counts complete rows.
 ///
-/// All rows once per pass; an input that fits the ring as a whole is loaded once. Counts run over
-/// all passes. Several rows may be under way; a row is requested only when its slot is free, so
+/// All rows once per pass; an input that fits the ring as a whole is loaded once. The rows of ADD
+/// come from its two tensors in turn. Counts run over all passes. Several rows may be under way; a row is requested only when its slot is free, so
 /// data never wait. Bit 7 of every byte is flipped for a uint8 input.
 module conv_row_loader
   import conv_pkg::*;
@@ -47,7 +47,9 @@ module conv_row_loader
   // Requests.
   logic accepted, last_row, last_pass, room;
   row_t requested_d, requested_q, slots_left;
-  address_t address_d, address_q;
+  address_t address_d, address_q, next_row;
+  address_t other_d, other_q;  // of the next row of the other tensor of ADD
+  assign next_row = address_q + layer_i.input_row_stride;
   assign accepted = state_q == Request && req_ready_i;
   // Rows that may be requested beyond those that were.
   assign slots_left = rows_free_i + row_t'({2'b00, layer_i.row_slots}) - requested_q;
@@ -72,17 +74,27 @@ module conv_row_loader
     state_d = state_q;
     requested_d = requested_q;
     address_d = address_q;
+    other_d = other_q;
     unique case (state_q)
       Idle: begin
         requested_d = '0;
         address_d = layer_i.input_address;
+        other_d = layer_i.second_address;
         if (start_i) state_d = WaitSlot;
       end
       WaitSlot: if (room) state_d = Request;
       Request: begin
         if (req_ready_i) begin
           requested_d = requested_q + row_t'(1);
-          address_d = last_row ? layer_i.input_address : address_q + layer_i.input_row_stride;
+          address_d = next_row;
+          if (layer_i.kind == conv_regs_pkg::KindAdd) begin
+            address_d = other_q;
+            other_d = next_row;
+          end
+          if (last_row) begin
+            address_d = layer_i.input_address;
+            other_d = layer_i.second_address;
+          end
           state_d = last_row && last_pass ? Idle : WaitSlot;
         end
       end
@@ -170,6 +182,7 @@ module conv_row_loader
   always_ff @(posedge clk_i) begin
     requested_q <= requested_d;
     address_q <= address_d;
+    other_q <= other_d;
     position_q <= position_d;
     wr_beat_q <= position_q;
     wr_data_q <= data_i ^ flip;

@@ -15,7 +15,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from bench import BEAT_BYTES, parameters, seeded, stalls, start
 from layer import pack_layer
-from layer_model import LayerModel, draw, edge_layers
+from layer_draw import draw, edge_layers
+from layer_model import LayerModel
 from lineconv.presets import Array
 
 CONFIGURATIONS = [
@@ -40,13 +41,12 @@ async def run(
 ) -> int:
     """Load one layer; returns the cycles."""
     stall_request, stall_data, stall_free = (stalls(rng, probability) for probability in stall)
-    fields = layer.fields
     flip = int.from_bytes(b"\x80" * BEAT_BYTES, "little") if layer.input_unsigned else 0
     ring: dict[int, int] = {}
     beats: deque[tuple[int, int]] = deque()  # (cycle from which on, data) of the memory
     requested = loaded = free = written = 0
     done = False
-    dut.layer_i.value = pack_layer(**fields)
+    dut.layer_i.value = pack_layer(**layer.fields)
     dut.rows_free_i.value = dut.data_valid_i.value = dut.req_ready_i.value = 0
     await RisingEdge(dut.clk_i)
     dut.start_i.value = 1
@@ -67,8 +67,7 @@ async def run(
         if dut.req_valid_o.value and ready:
             assert requested < layer.rows_to_load
             assert requested < free + layer.row_slots, "a slot that is in use"
-            row = requested % layer.input_height
-            address = fields["input_address"] + row * layer.input_row_stride
+            address = layer.row_address(requested % layer.input_height)
             assert dut.req_address_o.value == address
             assert dut.req_beats_o.value == layer.row_beats
             when = cycle + int(rng.integers(1, 30))
@@ -80,7 +79,7 @@ async def run(
         assert not done or not dut.wr_valid_o.value
         if dut.rows_loaded_o.value != loaded % (1 << 18):
             assert dut.rows_loaded_o.value == (loaded + 1) % (1 << 18)
-            address = fields["input_address"] + loaded % layer.input_height * layer.input_row_stride
+            address = layer.row_address(loaded % layer.input_height)
             base = loaded % layer.row_slots * layer.row_beats
             for i in range(layer.row_beats):
                 assert ring.pop(base + i) == memory(address + BEAT_BYTES * i) ^ flip

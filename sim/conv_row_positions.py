@@ -12,7 +12,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from bench import STALLS, parameters, seeded, stalls, start
 from layer import pack_layer
-from layer_model import LayerModel, draw, edge_layers
+from layer_draw import draw, edge_layers
+from layer_model import LayerModel
 from lineconv.presets import Array
 
 CONFIGURATIONS = [{"LineBufferBeats": 256}, {"LineBufferBeats": 16384}]

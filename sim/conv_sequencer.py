@@ -21,7 +21,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from bench import engine_array, parameters, seeded, stalls, start
 from layer import pack_layer
-from layer_model import LayerModel, Word, draw, edge_layers
+from layer_draw import draw, edge_layers
+from layer_model import LayerModel, Word
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 64, "LineBufferBeats": 256},

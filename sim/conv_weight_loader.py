@@ -18,7 +18,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from bench import BEAT_BYTES, engine_array, parameters, seeded, stalls, start
 from layer import pack_layer
-from layer_model import LayerModel, draw, edge_layers
+from layer_draw import draw, edge_layers
+from layer_model import LayerModel
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 16},

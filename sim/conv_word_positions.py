@@ -13,7 +13,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from bench import cycles, parameters, seeded, start
 from layer import pack_layer
-from layer_model import LayerModel, Word, draw, edge_layers
+from layer_draw import draw, edge_layers
+from layer_model import LayerModel, Word
 from lineconv.presets import Array
 
 CONFIGURATIONS = [
