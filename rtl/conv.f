@@ -18,6 +18,7 @@ conv_burst_split.sv
 conv_read_master.sv
 conv_read_share.sv
 conv_loop.sv
+conv_loop_nest.sv
 conv_ring_add.sv
 conv_row_loader.sv
 conv_weight_loader.sv

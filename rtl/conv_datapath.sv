@@ -147,11 +147,13 @@ module conv_datapath
   logic [ByteBits-1:0] op_address;
   offset_t op_offset;
   logic [WordBits-1:0] op_weight_word;
+  digit_t unused_op_digit;
   logic result_pop;
 
   conv_sequencer #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
     .LineBufferBeats(LineBufferBeats),
     .ResultDepth(ResultDepth)
@@ -163,8 +165,8 @@ module conv_datapath
     .done_o(done_o[1]),
     .rows_loaded_i(rows_loaded),
     .rows_free_o(rows_free),
-    .group_loaded_i(group_loaded),
-    .group_free_o(group_free),
+    .weights_loaded_i(group_loaded),
+    .weights_free_o(group_free),
     .credit_i(result_pop),
     .op_valid_o(op_valid),
     .op_address_o(op_address),
@@ -173,6 +175,7 @@ module conv_datapath
     .op_weight_word_o(op_weight_word),
     .op_first_o(op_first),
     .op_last_o(op_last),
+    .op_digit_o(unused_op_digit),
     .issue_o,
     .stall_input_o,
     .stall_weights_o,

@@ -1,48 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// May the next output (one pixel and group) begin? Weights, room for results, pace.
+/// What the sequencer may begin: weights that are there, room for results, pace.
 ///
-/// `take_i` is the first word of an output, allowed if both ready flags are high; the flags are up
-/// to date in every cycle. An output that needs weights uses up one of the groups that were loaded;
-/// groups loaded early wait here, also those of the next layer. Each output takes NumSlices places
-/// of the result FIFO, which come back one by one as credit, and NumSlices cycles for its results.
-module conv_output_gate #(
-  parameter int unsigned NumSlices = 2,
-  parameter int unsigned MaxGroups = 256,  // loaded and not begun
+/// The flags are up to date in every cycle. Units of weights are counted: those loaded early wait
+/// here, also those of the next layer. An output (one pixel and group) takes `slices_i` places of
+/// the result FIFO, which come back one by one as credit, and as many cycles for its results.
+/// `slices_i` must stay from `start_i` on, until all credit of the layer is back.
+module conv_output_gate
+  import conv_pkg::*;
+#(
+  parameter int unsigned MaxSlices = 6,  // of an output
+  parameter int unsigned MaxUnits = 512,  // loaded and not taken
   parameter int unsigned ResultDepth = 64  // slices that the result FIFO holds
 ) (
   input logic clk_i,
   input logic rst_ni,
 
-  input logic take_i,
-  input logic weights_needed_i,  // the next output is the first to use its group
-  input logic group_loaded_i,  // pulse: one more group
-  input logic credit_i,  // pulse: one slice left the result FIFO
+  input logic start_i,
+  input slices_t slices_i,
 
+  input logic weights_loaded_i,  // pulse: one more unit
+  input logic take_weights_i,  // a unit is used for the first time
   output logic weights_ready_o,
+
+  input logic credit_i,  // pulse: one slice left the result FIFO
+  input logic take_output_i,  // an output begins
   output logic output_ready_o
 );
 
-  if (ResultDepth < NumSlices) begin : gen_bad_depth
-    $fatal(1, "ResultDepth=%0d does not hold the %0d slices of one output", ResultDepth, NumSlices);
+  if (ResultDepth < MaxSlices) begin : gen_bad_depth
+    $fatal(1, "ResultDepth=%0d does not hold the %0d slices of one output", ResultDepth, MaxSlices);
   end
 
-  localparam int unsigned GroupBits = $clog2(MaxGroups + 1);
-  logic [GroupBits-1:0] groups_d, groups_q;  // loaded and not begun
-  logic any_group_d, any_group_q;
-  logic begin_group;
-  assign begin_group = take_i && weights_needed_i;
+  localparam int unsigned UnitBits = $clog2(MaxUnits + 1);
+  logic [UnitBits-1:0] units_d, units_q;  // loaded and not taken
+  logic any_unit_d, any_unit_q;
 
   always_comb begin
-    groups_d = groups_q;
-    any_group_d = any_group_q;
-    if (group_loaded_i && !begin_group) begin
-      groups_d = groups_q + 1'b1;
-      any_group_d = 1'b1;
+    units_d = units_q;
+    any_unit_d = any_unit_q;
+    if (weights_loaded_i && !take_weights_i) begin
+      units_d = units_q + 1'b1;
+      any_unit_d = 1'b1;
     end
-    if (begin_group && !group_loaded_i) begin
-      groups_d = groups_q - 1'b1;
-      any_group_d = groups_q != GroupBits'(1);
+    if (take_weights_i && !weights_loaded_i) begin
+      units_d = units_q - 1'b1;
+      any_unit_d = units_q != UnitBits'(1);
     end
   end
 
@@ -50,27 +53,31 @@ module conv_output_gate #(
   localparam int unsigned RoomBits = $clog2(ResultDepth + 1) + 1;
   typedef logic signed [RoomBits-1:0] room_t;
   room_t room_d, room_q;
-  assign room_d = room_q + room_t'({1'b0, credit_i}) - (take_i ? room_t'(NumSlices) : '0);
+
+  always_comb begin
+    room_d = room_q + room_t'({1'b0, credit_i}) - (take_output_i ? room_t'(slices_i) : '0);
+    if (start_i) room_d = room_t'(ResultDepth) - room_t'(slices_i);
+  end
 
   // A one for every cycle that the results of the last output still need.
-  logic [NumSlices-1:0] pace_d, pace_q;
-  assign pace_d = take_i ? {NumSlices{1'b1}} >> 1 : pace_q >> 1;
+  logic [MaxSlices-1:0] pace_d, pace_q, new_pace_q;
+  assign pace_d = take_output_i ? new_pace_q : pace_q >> 1;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      groups_q <= '0;
-      any_group_q <= 1'b0;
-      room_q <= room_t'(ResultDepth - NumSlices);
+      units_q <= '0;
+      any_unit_q <= 1'b0;
       pace_q <= '0;
     end else begin
-      groups_q <= groups_d;
-      any_group_q <= any_group_d;
-      room_q <= room_d;
+      units_q <= units_d;
+      any_unit_q <= any_unit_d;
       pace_q <= pace_d;
     end
+    room_q <= room_d;
+    for (int unsigned s = 0; s < MaxSlices; s++) new_pace_q[s] <= slices_i > slices_t'(s + 1);
   end
 
-  assign weights_ready_o = !weights_needed_i || any_group_q;
+  assign weights_ready_o = any_unit_q;
   assign output_ready_o = !room_q[RoomBits-1] && !pace_q[0];
 
 endmodule

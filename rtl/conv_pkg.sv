@@ -25,6 +25,7 @@ package conv_pkg;
   typedef logic signed [23:0] offset_t;  // byte position in an input row; negative is left padding
   typedef logic [15:0] count_t;
   typedef logic [7:0] slices_t;  // number of slices of a group
+  typedef logic [1:0] digit_t;  // of a weight of ADD
   typedef logic [23:0] beats_t;  // number of beats of a transfer, or a beat position
   // Input row, or a count of rows over all passes. Counts wrap: compare them by the sign of their
   // difference, which stays within 2 x 65535.
@@ -88,6 +89,15 @@ package conv_pkg;
     logic signed [15:0] clamp_min;
     logic signed [15:0] clamp_max;
   } layer_t;
+
+  // Loops of the sequencer inside an output row, from the outside in.
+  typedef struct packed {
+    logic column;
+    logic group;
+    logic kernel_row;
+    logic segment;
+    logic word;
+  } loops_t;
 
   // Bias and multiplier of one output channel, as they lie in memory.
   typedef struct packed {

@@ -5,18 +5,19 @@
 ///     pass - output row - output column - group - kernel row - segment - word
 ///
 /// An output row starts when the input rows under its kernel are in the line buffer; an output (one
-/// pixel and group) when the weights of its group are loaded and its NumSlices results find room;
-/// its words then follow in consecutive cycles. Outputs start at least NumSlices cycles apart, as
-/// the array asks.
+/// pixel and group) when the weights of its group are loaded and its slices find room; its words
+/// then follow in consecutive cycles. If weights come by row, each kernel row waits for its own.
+/// Outputs start at least as many cycles apart as they have slices, as the arrays ask.
 ///
 /// Words leave on op_* five cycles after their issue; nothing can stall them there. From the start
 /// to `done_o`, exactly one of issue_o and stall_* is high in every cycle. The row counts run over
-/// all passes of a layer; the groups and their words run on from layer to layer, until a reset.
+/// all passes of a layer; the units of weights run on from layer to layer, until a reset.
 module conv_sequencer
   import conv_pkg::*;
 #(
   parameter int unsigned InputLanes = 26,
   parameter int unsigned OutputLanes = 16,
+  parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
   parameter int unsigned LineBufferBeats = 16384,
   parameter int unsigned ResultDepth = 64,  // slices that the result FIFO holds
@@ -35,8 +36,9 @@ module conv_sequencer
 
   input row_t rows_loaded_i,
   output row_t rows_free_o,
-  input logic group_loaded_i,  // pulse
-  output logic group_free_o,  // pulse: the words of one more group may be overwritten
+  // Units of weights: groups, or kernel rows of them.
+  input logic weights_loaded_i,  // pulse: one more
+  output logic weights_free_o,  // pulse: the words of one more may be overwritten
   input logic credit_i,  // pulse: one slice left the result FIFO
 
   output logic op_valid_o,
@@ -46,6 +48,7 @@ module conv_sequencer
   output logic [WordBits-1:0] op_weight_word_o,
   output logic op_first_o,
   output logic op_last_o,
+  output digit_t op_digit_o,  // kernel column of a word of ADD, 0 for the other kinds
 
   output logic issue_o,
   output logic stall_input_o,
@@ -53,11 +56,16 @@ module conv_sequencer
   output logic stall_output_o
 );
 
-  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
   localparam int unsigned PositionBits = $clog2(LineBufferBeats);
-  // From op_* to the last read of the word in the weight buffer: way to the array, skew of the
-  // slices, position in the cascade.
-  localparam int unsigned FreeDelay = LineBufferLatency + 1 + NumSlices + 8;
+  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
+  localparam int unsigned VectorSlices = VectorLanes / SliceLanes;
+  localparam int unsigned MaxSlices = NumSlices > VectorSlices ? NumSlices : VectorSlices;
+  // From op_* to the last read of the word in a weight buffer: way to the array, skew of the
+  // slices, position in the cascade of the MAC array or registers of the vector unit.
+  localparam int unsigned MacReads = NumSlices + 8;
+  localparam int unsigned VectorReads = VectorSlices + 4;
+  localparam int unsigned FreeDelay =
+      LineBufferLatency + 1 + (MacReads > VectorReads ? MacReads : VectorReads);
 
   // Output rows whose input is there; one is held here while it is worked on.
   typedef struct packed {
@@ -91,82 +99,28 @@ module conv_sequencer
     .rows_free_o(row_next.rows_free)
   );
 
-  // Loops, from the inside out. A loop steps when all inner ones are at their last iteration.
-  logic issue, step_segment, step_kernel_row, step_output, step_column, step_row;
-  logic last_word, last_segment, last_kernel_row, last_group, last_column;
-  assign step_segment = issue && last_word;
-  assign step_kernel_row = step_segment && last_segment;
-  assign step_output = step_kernel_row && last_kernel_row;
-  assign step_column = step_output && last_group;
-  assign step_row = step_column && last_column;
-
-  // The group loop of the last column begins anew for the row that follows.
+  // The loops; the group loop of the last column begins anew for the row that follows.
+  logic issue, output_first, output_last, row_last;
+  loops_t first, last;
+  digit_t digit;
   count_t groups;
-  assign groups = last_column || !row_valid_q ? row_next.groups : row_q.groups;
+  assign groups = last.column || !row_valid_q ? row_next.groups : row_q.groups;
+  assign output_first = first.word && first.segment && first.kernel_row;
+  assign output_last = last.word && last.segment && last.kernel_row;
+  assign row_last = output_last && last.group && last.column;
 
-  conv_loop u_words (
+  conv_loop_nest u_loops (
     .clk_i,
+    .layer_i,
+    .groups_i(groups),
     .restart_i(!row_valid_q),
     .step_i(issue),
-    .limit_i(layer_i.segment_words),
-    .last_o(last_word)
-  );
-  conv_loop #(
-    .Width($bits(layer_i.segments))
-  ) u_segments (
-    .clk_i,
-    .restart_i(!row_valid_q),
-    .step_i(step_segment),
-    .limit_i(layer_i.segments),
-    .last_o(last_segment)
-  );
-  conv_loop #(
-    .Width($bits(layer_i.kernel_height))
-  ) u_kernel_rows (
-    .clk_i,
-    .restart_i(!row_valid_q),
-    .step_i(step_kernel_row),
-    .limit_i(layer_i.kernel_height),
-    .last_o(last_kernel_row)
-  );
-  conv_loop u_groups (
-    .clk_i,
-    .restart_i(!row_valid_q),
-    .step_i(step_output),
-    .limit_i(groups),
-    .last_o(last_group)
-  );
-  conv_loop u_columns (
-    .clk_i,
-    .restart_i(!row_valid_q),
-    .step_i(step_column),
-    .limit_i(layer_i.output_width),
-    .last_o(last_column)
+    .first_o(first),
+    .last_o(last),
+    .digit_o(digit)
   );
 
-  // The iteration after a last one is a first one.
-  typedef struct packed {
-    logic word;
-    logic segment;
-    logic kernel_row;
-    logic group;
-    logic column;
-  } first_t;
-  first_t first_d, first_q;
-  logic output_first;
-  assign output_first = first_q.word && first_q.segment && first_q.kernel_row;
-
-  always_comb begin
-    first_d = first_q;
-    if (issue) first_d.word = last_word;
-    if (step_segment) first_d.segment = last_segment;
-    if (step_kernel_row) first_d.kernel_row = last_kernel_row;
-    if (step_output) first_d.group = last_group;
-    if (step_column) first_d.column = last_column;
-    if (!row_valid_q) first_d = '1;
-  end
-
-  assign row_ready = !row_valid_q || step_row;
+  assign row_ready = !row_valid_q || (issue && row_last);
 
   always_comb begin
     row_d = row_q;
@@ -177,33 +131,43 @@ module conv_sequencer
     end
   end
 
-  logic weights_ready, output_ready;
+  // Units of weights that are loaded and freed together: a group, or a kernel row of it. Only the
+  // first column of a pass can meet one that is not loaded.
+  logic unit_first, unit_last, needs_weights, weights_ready, output_ready;
+  logic weights_missing, output_blocked;
+  assign unit_first = first.word && first.segment &&
+                      (first.kernel_row || layer_i.weights_by_row);
+  assign unit_last = last.word && last.segment && (last.kernel_row || layer_i.weights_by_row);
+  assign needs_weights = unit_first && row_q.pass_first && first.column;
 
   conv_output_gate #(
-    .NumSlices(NumSlices),
-    .MaxGroups(WeightWords / NumSlices),
+    .MaxSlices(MaxSlices),
+    .MaxUnits(WeightWords),
     .ResultDepth(ResultDepth)
   ) u_output_gate (
     .clk_i,
     .rst_ni,
-    .take_i(issue && output_first),
-    // Only the first column of a pass can meet groups that are not loaded.
-    .weights_needed_i(row_q.pass_first && first_q.column),
-    .group_loaded_i,
-    .credit_i,
+    .start_i,
+    .slices_i(layer_i.slices_per_group),
+    .weights_loaded_i,
+    .take_weights_i(issue && needs_weights),
     .weights_ready_o(weights_ready),
+    .credit_i,
+    .take_output_i(issue && output_first),
     .output_ready_o(output_ready)
   );
 
-  assign issue = row_valid_q && (!output_first || (weights_ready && output_ready));
+  assign weights_missing = needs_weights && !weights_ready;
+  assign output_blocked = output_first && !output_ready;
+  assign issue = row_valid_q && !weights_missing && !output_blocked;
 
   logic busy_d, busy_q;
   assign busy_d = start_i || (busy_q && !done_o);
-  assign done_o = step_row && row_q.layer_last;
+  assign done_o = issue && row_last && row_q.layer_last;
   assign issue_o = issue;
   assign stall_input_o = busy_q && !row_valid_q;
-  assign stall_weights_o = row_valid_q && output_first && !weights_ready;
-  assign stall_output_o = row_valid_q && output_first && weights_ready && !output_ready;
+  assign stall_weights_o = row_valid_q && weights_missing;
+  assign stall_output_o = row_valid_q && !weights_missing && output_blocked;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -215,25 +179,24 @@ module conv_sequencer
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    row_q <= row_d;
-    first_q <= first_d;
-  end
+  always_ff @(posedge clk_i) row_q <= row_d;
 
   // What travels with a word.
   typedef struct packed {
     logic first;
     logic last;
-    logic group_last;  // the last word of a pass that uses its group
+    digit_t digit;
+    logic unit_free;  // no later word of the pass uses its unit of weights
     logic row_last;  // the last word of an output row
     row_t rows_free;
   } tag_t;
   tag_t tag, op_tag;
   assign tag = '{
       first: output_first,
-      last: step_output,
-      group_last: step_output && last_column && row_q.pass_last,
-      row_last: step_row,
+      last: output_last,
+      digit: digit,
+      unit_free: unit_last && last.column && row_q.pass_last,
+      row_last: row_last,
       rows_free: row_q.rows_free
   };
 
@@ -246,12 +209,9 @@ module conv_sequencer
     .clk_i,
     .rst_ni,
     .layer_i,
+    .start_i,
     .issue_i(issue),
-    .word_first_i(first_q.word),
-    .segment_first_i(first_q.segment),
-    .kernel_row_first_i(first_q.kernel_row),
-    .group_first_i(first_q.group),
-    .column_first_i(first_q.column),
+    .first_i(first),
     .pass_first_i(row_q.pass_first),
     .row_beat_i(row_q.beat),
     .row_i(row_q.row),
@@ -266,13 +226,14 @@ module conv_sequencer
 
   assign op_first_o = op_valid_o && op_tag.first;
   assign op_last_o = op_valid_o && op_tag.last;
+  assign op_digit_o = op_tag.digit;
 
   // Rows are free when their last word is on its way to the line buffer, which reads it before the
   // loader can write. Weights are read later.
   row_t rows_free_d, rows_free_q;
   logic [FreeDelay-1:0] free_q;
   assign rows_free_o = rows_free_q;
-  assign group_free_o = free_q[FreeDelay-1];
+  assign weights_free_o = free_q[FreeDelay-1];
 
   always_comb begin
     rows_free_d = rows_free_q;
@@ -286,7 +247,7 @@ module conv_sequencer
       free_q <= '0;
     end else begin
       rows_free_q <= rows_free_d;
-      free_q <= {free_q[FreeDelay-2:0], op_valid_o && op_tag.group_last};
+      free_q <= {free_q[FreeDelay-2:0], op_valid_o && op_tag.unit_free};
     end
   end
 

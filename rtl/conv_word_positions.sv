@@ -5,8 +5,9 @@
 ///
 /// A pipeline with a stage per loop, outermost first: each keeps the position of its loop, and
 /// begins anew from the stage before when that loop begins. So a stage is one addition, and a word
-/// can be issued in every cycle; it leaves five cycles later. `tag_i` travels with it. The weight
-/// words of a layer follow those of the layer before in the ring; reset goes to its start.
+/// can be issued in every cycle; it leaves five cycles later. `tag_i` travels with it. Groups are
+/// counted over all passes from `start_i` on. The weight words of a layer follow those of the layer
+/// before in the ring; reset goes to its start.
 module conv_word_positions
   import conv_pkg::*;
 #(
@@ -25,14 +26,11 @@ module conv_word_positions
   // verilator lint_off UNUSEDSIGNAL
   input layer_t layer_i,
   // verilator lint_on UNUSEDSIGNAL
+  input logic start_i,
 
   // A word, which loops are at their first iteration with it, and its output row.
   input logic issue_i,
-  input logic word_first_i,
-  input logic segment_first_i,
-  input logic kernel_row_first_i,
-  input logic group_first_i,
-  input logic column_first_i,
+  input loops_t first_i,
   input logic pass_first_i,
   input logic [PositionBits-1:0] row_beat_i,
   input row_t row_i,
@@ -69,24 +67,25 @@ module conv_word_positions
   logic segment_new_q, segment_new_q2, segment_new_q3;
   logic segment_first_q, segment_first_q2;
   logic kernel_row_new_q, kernel_row_first_q;
-  logic pixel_new_q, column_first_q, pass_new_q;
+  logic output_new_q, pixel_new_q, column_first_q, pass_new_q;
   logic [PositionBits-1:0] row_beat_q;
   row_t row_q;
 
   always_ff @(posedge clk_i) begin
-    segment_new_q <= word_first_i;
-    segment_first_q <= segment_first_i;
-    kernel_row_new_q <= word_first_i && segment_first_i;
-    kernel_row_first_q <= kernel_row_first_i;
-    pixel_new_q <= word_first_i && segment_first_i && kernel_row_first_i && group_first_i;
-    column_first_q <= column_first_i;
-    pass_new_q <= pass_first_i && column_first_i;
+    segment_new_q <= first_i.word;
+    segment_first_q <= first_i.segment;
+    kernel_row_new_q <= first_i.word && first_i.segment;
+    kernel_row_first_q <= first_i.kernel_row;
+    output_new_q <= first_i.word && first_i.segment && first_i.kernel_row;
+    pixel_new_q <= first_i.word && first_i.segment && first_i.kernel_row && first_i.group;
+    column_first_q <= first_i.column;
+    pass_new_q <= pass_first_i && first_i.column;
     row_beat_q <= row_beat_i;
     row_q <= row_i;
   end
 
-  // Stage 2: column, kernel row, weight word.
-  offset_t pixel_q2;
+  // Stage 2: column, group, kernel row, weight word.
+  offset_t pixel_q2, group_q2, group_next, pass_group_q2;
   logic [PositionBits-1:0] beat_q2, beat_next;
   row_t row_q2;
   logic [WordBits-1:0] word_q2, word_next, pass_word_q2;
@@ -100,6 +99,7 @@ module conv_word_positions
     .ring_i(layer_i.ring_beats[PositionBits:0]),
     .position_o(beat_next)
   );
+  assign group_next = group_q2 + layer_i.group_step;
   assign word_next = word_q2 == WordBits'(WeightWords - 1) ? '0 : word_q2 + WordBits'(1);
 
   always_ff @(posedge clk_i) begin
@@ -107,15 +107,23 @@ module conv_word_positions
       if (pixel_new_q) begin
         pixel_q2 <= column_first_q ? -layer_i.pad_left_bytes : pixel_q2 + layer_i.pixel_step;
       end
+      if (output_new_q) begin
+        group_q2 <= pixel_new_q && !pass_new_q ? pass_group_q2 : group_next;
+      end
       if (kernel_row_new_q) begin
         beat_q2 <= kernel_row_first_q ? row_beat_q : beat_next;
         row_q2 <= kernel_row_first_q ? row_q
                                      : row_q2 + row_t'({2'b0, layer_i.dilation_height});
       end
-      // All pixels of a pass use the same words; the next pass or layer follows them in the ring.
+      // All pixels of a pass use the same groups, thus words; those of the next pass, and the words
+      // of the next layer in the ring, follow.
       word_q2 <= pixel_new_q && !pass_new_q ? pass_word_q2 : word_next;
-      if (pixel_new_q && pass_new_q) pass_word_q2 <= word_next;
+      if (pixel_new_q && pass_new_q) begin
+        pass_group_q2 <= group_next;
+        pass_word_q2 <= word_next;
+      end
     end
+    if (start_i) group_q2 <= -layer_i.group_step;
     if (!rst_ni) word_q2 <= WordBits'(WeightWords - 1);
   end
 
@@ -129,7 +137,8 @@ module conv_word_positions
     segment_new_q2 <= segment_new_q;
     segment_first_q2 <= segment_first_q;
     if (valid_q[1] && segment_new_q2) begin
-      segment_q3 <= segment_first_q2 ? pixel_q2 : segment_q3 + layer_i.segment_step;
+      segment_q3 <= (segment_first_q2 ? pixel_q2 : segment_q3) +
+                    (segment_first_q2 ? group_q2 : layer_i.segment_step);
     end
     row_byte_q3 <= {beat_q2, layer_i.input_align};
     row_valid_q3 <= row_q2 >= 0 && row_q2 < row_t'({2'b0, layer_i.input_height});

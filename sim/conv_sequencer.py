@@ -4,7 +4,8 @@
 The stages around it are played with their real room: input rows and weight groups arrive only when
 what the sequencer has freed makes place for them, and results come back as credits. So a run that
 ends shows that the layer cannot deadlock; every word is checked to find its row and its weights.
-Layers follow each other as in a program: groups of the next layer arrive during the present one.
+Layers of all kinds follow each other as in a program: weights of the next one arrive during the
+present one.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from layer_draw import draw, edge_layers
 from layer_model import LayerModel, Word
 
 CONFIGURATIONS = [
-    {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 64, "LineBufferBeats": 256},
-    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128, "LineBufferBeats": 512},
-    {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 100, "LineBufferBeats": 1024},
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 512, "LineBufferBeats": 16384},
-]
+    {"InputLanes": 1, "OutputLanes": 8, "VectorLanes": 8, "WeightWords": 64,
+     "LineBufferBeats": 256},
+    {"InputLanes": 4, "OutputLanes": 8, "VectorLanes": 16, "WeightWords": 128,
+     "LineBufferBeats": 512},
+    {"InputLanes": 13, "OutputLanes": 32, "VectorLanes": 8, "WeightWords": 100,
+     "LineBufferBeats": 1024},
+    {"InputLanes": 26, "OutputLanes": 16, "VectorLanes": 48, "WeightWords": 512,
+     "LineBufferBeats": 16384},
+]  # fmt: skip
 ARRAY = engine_array(parameters(CONFIGURATIONS))
-SLICES = ARRAY.num_slices
 RESULT_DEPTH = 64  # default of ResultDepth
 ARRAY_LATENCY = 20  # cycles from a word to its result
 COUNTERS = ["issue_o", "stall_input_o", "stall_weights_o", "stall_output_o"]
@@ -50,7 +54,7 @@ class Ring:
     """The weight ring since the reset, as the next layer finds it."""
 
     first_word: int = 0  # of the layer
-    groups_loaded: int = 0  # of the layer, ahead of its start
+    units_loaded: int = 0  # of weights of the layer, ahead of its start
 
 
 class Surroundings:
@@ -68,12 +72,12 @@ class Surroundings:
         self._dut, self._layer, self._words = dut, layer, layer.words()
         self._following, self._first_word = following, ring.first_word
         self._burst = burst  # input rows that can arrive in one cycle
-        self._stall_rows, self._stall_groups, self._stall_credit = stall
-        self._rows_loaded = self._rows_free = self._groups_freed = 0
-        self._groups_loaded = ring.groups_loaded
-        self._early = 0  # groups of the following layer that were loaded
+        self._stall_rows, self._stall_units, self._stall_credit = stall
+        self._rows_loaded = self._rows_free = self._units_freed = 0
+        self._units_loaded = ring.units_loaded
+        self._early = 0  # units of the following layer that were loaded
         self._rows_free_next: int | None = None
-        self._group_frees = 0  # of the words seen
+        self._unit_frees = 0  # of the words seen
         self._results: deque[int] = deque()  # cycles in which slices reach the FIFO
         self._taken = 0  # slices of outputs that were begun and are not yet out of the FIFO
         self._cycle = 0
@@ -88,10 +92,10 @@ class Surroundings:
         room = min(room, layer.rows_to_load - self._rows_loaded)
         if room > 0 and not next(self._stall_rows):
             self._rows_loaded += min(room, self._burst)
-        group_loaded = self._group_fits() and not next(self._stall_groups)
-        if group_loaded and self._groups_loaded < layer.groups:
-            self._groups_loaded += 1
-        elif group_loaded:
+        loaded = self._unit_fits() and not next(self._stall_units)
+        if loaded and self._units_loaded < layer.groups * layer.group_units:
+            self._units_loaded += 1
+        elif loaded:
             self._early += 1
         ready = bool(self._results) and self._results[0] <= self._cycle
         credit = ready and not next(self._stall_credit)
@@ -99,21 +103,20 @@ class Surroundings:
             self._results.popleft()
             self._taken -= 1
         dut.rows_loaded_i.value = self._rows_loaded % (1 << 18)
-        dut.group_loaded_i.value = int(group_loaded)
+        dut.weights_loaded_i.value = int(loaded)
         dut.credit_i.value = int(credit)
 
-    def _group_fits(self) -> bool:
-        """Is there another group, of this layer or the following one, and room for it?"""
-        layer, array = self._layer, self._layer.array
-        held = self._groups_loaded - self._groups_freed
-        words = held * layer.group_words
-        if self._groups_loaded < layer.groups:
-            words += layer.group_words
-        elif self._following is not None and self._early < self._following.groups:
-            words += (self._early + 1) * self._following.group_words
+    def _unit_fits(self) -> bool:
+        """Is there another unit, of this layer or the following one, and room for it?"""
+        layer, following = self._layer, self._following
+        words = (self._units_loaded - self._units_freed) * layer.unit_words
+        if self._units_loaded < layer.groups * layer.group_units:
+            words += layer.unit_words
+        elif following is not None and self._early < following.groups * following.group_units:
+            words += (self._early + 1) * following.unit_words
         else:
             return False
-        return words <= array.weight_words and held + self._early < array.parameter_groups
+        return words <= layer.array.weight_words
 
     def check(self) -> None:
         """Outputs of this cycle."""
@@ -126,9 +129,9 @@ class Surroundings:
             self._check_word(next(self._words))
         else:
             assert not self._open, "a bubble inside an output"
-        if dut.group_free_o.value:
-            self._groups_freed += 1
-            assert self._groups_freed <= self._group_frees
+        if dut.weights_free_o.value:
+            self._units_freed += 1
+            assert self._units_freed <= self._unit_frees
         self._cycle += 1
 
     def _check_word(self, word: Word) -> None:
@@ -143,17 +146,19 @@ class Surroundings:
         assert dut.op_weight_word_o.value == weight_word, word
         assert dut.op_first_o.value == word.first, word
         assert dut.op_last_o.value == word.last, word
-        assert self._groups_freed <= word.group < self._groups_loaded, word
+        assert dut.op_digit_o.value == word.digit, word
+        assert self._units_freed <= word.unit < self._units_loaded, word
         if word.first:
-            self._taken += SLICES
+            self._taken += layer.slices
             assert self._taken <= RESULT_DEPTH, "no room for results"
         if word.last:
-            assert self._last_output < 0 or self._cycle - self._last_output >= SLICES
+            assert self._last_output < 0 or self._cycle - self._last_output >= layer.slices
             self._last_output = self._cycle
-            self._results.extend(self._cycle + ARRAY_LATENCY + s for s in range(SLICES))
-        self._open = not word.last
+            self._results.extend(self._cycle + ARRAY_LATENCY + s for s in range(layer.slices))
+        # A kernel row may wait for its own weights, and for nothing else.
+        self._open = not word.last and not (layer.by_row and word.unit_last)
         self._rows_free_next = word.rows_free
-        self._group_frees += word.group_free
+        self._unit_frees += word.unit_free
         if self._first_cycle < 0:
             self._first_cycle = self._cycle
         self.result.words += 1
@@ -162,7 +167,7 @@ class Surroundings:
     def check_end(self) -> Ring:
         """After the last word and some time: nothing is missing. What the next layer finds."""
         assert next(self._words, None) is None, "words are missing"
-        assert self._groups_freed == self._layer.groups
+        assert self._units_freed == self._layer.groups * self._layer.group_units
         assert self._rows_free >= 0
         if not self._layer.resident:
             assert self._rows_free == self._layer.rows_to_load
@@ -173,7 +178,7 @@ class Surroundings:
 
 async def begin(dut: Any) -> Ring:
     """Clock and reset."""
-    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, group_loaded_i=0, credit_i=0)
+    await start(dut, start_i=0, layer_i=0, rows_loaded_i=0, weights_loaded_i=0, credit_i=0)
     return Ring()
 
 
@@ -191,7 +196,7 @@ async def run(
     probabilities = tuple(stalls(rng, probability) for probability in stall)
     around = Surroundings(dut, layer, following, ring, probabilities, burst)
     dut.layer_i.value = pack_layer(**layer.fields)
-    dut.rows_loaded_i.value = dut.group_loaded_i.value = dut.credit_i.value = 0
+    dut.rows_loaded_i.value = dut.weights_loaded_i.value = dut.credit_i.value = 0
     dut.start_i.value = 1
     await ReadOnly()
     assert not dut.op_valid_o.value
@@ -235,8 +240,8 @@ async def random_layers(dut: Any, stall: tuple[float, float, float]) -> None:
         assert layer is not None
         dut._log.debug("%s", layer)
         _, ring = await run(dut, layer, rng, stall, ring, following=following)
-        early += ring.groups_loaded
-    assert early > 0, "no group came ahead of its layer"
+        early += ring.units_loaded
+    assert early > 0, "no weights came ahead of its layer"
 
 
 @cocotb.test()
@@ -271,7 +276,7 @@ async def counts_wrap(dut: Any) -> None:
 async def no_bubbles(dut: Any) -> None:
     """With everything at hand a word leaves in every cycle, over all loops, passes included.
 
-    An output takes NumSlices cycles even if it has fewer words.
+    An output takes as many cycles as it has slices even if it has fewer words.
     """
     rng = seeded("no_bubbles")
     ring = await begin(dut)
@@ -299,14 +304,14 @@ async def no_bubbles(dut: Any) -> None:
     for layer in layers:
         result, ring = await run(dut, layer, rng, (0.0, 0.0, 0.0), ring)
         assert result.words == layer.outputs * layer.group_words
-        paced = max(layer.group_words, SLICES)
+        paced = max(layer.group_words, layer.slices)
         assert result.cycles == (layer.outputs - 1) * paced + layer.group_words, layer
 
 
 def ample(layer: LayerModel) -> bool:
     """An input that stays, rows and weights that come faster than needed: one per cycle here."""
     groups = min(len(layer.pass_groups(number)) for number in range(layer.passes))
-    row_cycles = layer.output_width * groups * max(layer.group_words, SLICES)
+    row_cycles = layer.output_width * groups * max(layer.group_words, layer.slices)
     fits = layer.groups * layer.group_words <= layer.array.weight_words
     return layer.resident and layer.stride_height <= row_cycles and fits
 
@@ -324,16 +329,16 @@ async def reset(dut: Any) -> None:
         await RisingEdge(dut.clk_i)
         dut.start_i.value = 0
         for cycle in range(int(delay)):
-            dut.group_loaded_i.value = int(cycle < layer.groups)
+            dut.weights_loaded_i.value = int(cycle < layer.groups)
             await RisingEdge(dut.clk_i)
         dut.rst_ni.value = 0
-        dut.rows_loaded_i.value = dut.group_loaded_i.value = 0
+        dut.rows_loaded_i.value = dut.weights_loaded_i.value = 0
         await RisingEdge(dut.clk_i)
         dut.rst_ni.value = 1
         for _ in range(30):
             await ReadOnly()
             assert not dut.op_valid_o.value
-            assert not dut.group_free_o.value
+            assert not dut.weights_free_o.value
             assert dut.rows_free_o.value == 0
             assert not any(getattr(dut, name).value for name in COUNTERS)
             await RisingEdge(dut.clk_i)

@@ -24,11 +24,10 @@ CONFIGURATIONS = [
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = Array(
-    _PARAMETERS["InputLanes"], 16, 8, _PARAMETERS["WeightWords"], _PARAMETERS["LineBufferBeats"]
+    _PARAMETERS["InputLanes"], 16, 24, _PARAMETERS["WeightWords"], _PARAMETERS["LineBufferBeats"]
 )
 LATENCY = 5
-FIRST = ["word", "segment", "kernel_row", "group", "column", "pass"]
-INPUTS = [*(f"{name}_first_i" for name in FIRST), "row_beat_i", "row_i"]
+INPUTS = ["first_i", "pass_first_i", "row_beat_i", "row_i"]
 
 
 def issues(layer: LayerModel) -> Iterator[tuple[int, ...]]:
@@ -45,8 +44,9 @@ def issues(layer: LayerModel) -> Iterator[tuple[int, ...]]:
                 layer.segment_words,
             ]
             for indices in product(*map(range, loops)):
-                first = [index == 0 for index in reversed(indices)]
-                yield (*first, output_row == 0, beat, row % (1 << 18))
+                # The outermost loop is the highest bit.
+                first = sum((index == 0) << bit for bit, index in enumerate(reversed(indices)))
+                yield first, output_row == 0, beat, row % (1 << 18)
 
 
 @cocotb.test()
@@ -54,13 +54,16 @@ def issues(layer: LayerModel) -> Iterator[tuple[int, ...]]:
 async def random_layers(dut: Any, gap: float) -> None:
     """Address, offset, padding rows, and weight words that run on from layer to layer."""
     rng = seeded(f"random_layers {gap}")
-    await start(dut, layer_i=0, issue_i=0, tag_i=0, **dict.fromkeys(INPUTS, 0))
+    await start(dut, layer_i=0, start_i=0, issue_i=0, tag_i=0, **dict.fromkeys(INPUTS, 0))
     first_word = 0
     for layer in [*edge_layers(ARRAY), *(draw(rng, ARRAY, 1500) for _ in range(15))]:
         if not layer.legal:
             continue
         dut.layer_i.value = pack_layer(**layer.fields)
-        await cycles(dut, 2)
+        dut.start_i.value = 1
+        await cycles(dut, 1)
+        dut.start_i.value = 0
+        await cycles(dut, 1)
         waiting = deque(zip(issues(layer), layer.words(), strict=True))
         pipeline: deque[tuple[Word, int] | None] = deque([None] * LATENCY)
         while waiting or any(pipeline):

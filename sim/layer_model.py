@@ -29,7 +29,7 @@ class Word(NamedTuple):
         digit: of the weights of ADD, 0 for the other kinds.
         unit: of weights (a group, or a kernel row of it), counted on over passes.
         first, last: of the pixel and group.
-        unit_first: of the pixel and unit.
+        unit_last: of the pixel and unit.
         rows_free: input rows that are free after this word if it ends an output row, else None.
         unit_free: the words of the unit are not needed after this word.
     """
@@ -42,7 +42,7 @@ class Word(NamedTuple):
     unit: int
     first: bool
     last: bool
-    unit_first: bool
+    unit_last: bool
     rows_free: int | None
     unit_free: bool
 
@@ -279,7 +279,7 @@ class LayerModel:
                         unit=group * self.group_units + index // self.unit_words,
                         first=index == 0,
                         last=last,
-                        unit_first=index % self.unit_words == 0,
+                        unit_last=ends_unit,
                         rows_free=self.rows_free(number, output_row) if last and ends_row else None,
                         unit_free=ends_unit and ends_group,
                     )
