@@ -63,14 +63,14 @@ module conv_datapath
 );
 
   localparam int unsigned NumSlices = OutputLanes / SliceLanes;
-  localparam int unsigned ParameterGroups = WeightWords / NumSlices;
   localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes);
   localparam int unsigned BeatPositionBits = $clog2(LineBufferBeats);
   localparam int unsigned WordBits = $clog2(WeightWords);
   localparam int unsigned Columns = NumSlices * InputLanes;
   localparam int unsigned ColumnBits = $clog2(Columns + 1);
-  localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats;
-  localparam int unsigned MostColumns = Columns > ParameterBeats ? Columns : ParameterBeats;
+  localparam int unsigned VectorColumns = VectorLanes / SliceLanes;
+  localparam int unsigned MostWordBeats = Columns > VectorColumns ? Columns : VectorColumns;
+  localparam int unsigned MostBeats = MostWordBeats > TableBeats ? MostWordBeats : TableBeats;
   // Slices on their way from the sequencer to the requantiser must find room.
   localparam int unsigned ResultDepth = 64;
 
@@ -106,16 +106,20 @@ module conv_datapath
   );
 
   // Weights go to the array, biases and multipliers to the requantiser.
-  logic weight_wr_valid, weight_wr_is_parameter;
-  logic [WordBits-1:0] weight_wr_word;
-  logic [$clog2(MostColumns+1)-1:0] weight_wr_column;
-  logic [$clog2(ParameterGroups)-1:0] weight_wr_group;
+  logic weight_wr_valid;
+  weight_e weight_wr_kind;
+  logic [WordBits-1:0] weight_wr_word, weight_wr_slice;
+  logic [$clog2(MostBeats+1)-1:0] weight_wr_column;
   beat_t weight_wr_data;
-  logic group_loaded, group_free, parameter_free;
+  logic weights_loaded, weights_free, parameter_free;
+  logic [WordBits:0] free_words;
+  assign free_words = layer_i.weights_by_row ? layer_i.row_words[WordBits:0]
+                                             : layer_i.group_words[WordBits:0];
 
   conv_weight_loader #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords)
   ) u_weight_loader (
     .clk_i,
@@ -131,14 +135,14 @@ module conv_datapath
     .data_i(weight_data_i),
     .data_last_i(weight_data_last_i),
     .wr_valid_o(weight_wr_valid),
-    .wr_is_parameter_o(weight_wr_is_parameter),
+    .wr_kind_o(weight_wr_kind),
     .wr_word_o(weight_wr_word),
+    .wr_slice_o(weight_wr_slice),
     .wr_column_o(weight_wr_column),
-    .wr_group_o(weight_wr_group),
     .wr_data_o(weight_wr_data),
-    .group_loaded_o(group_loaded),
-    .group_free_i(group_free),
-    .free_words_i(layer_i.group_words[WordBits:0]),
+    .weights_loaded_o(weights_loaded),
+    .weights_free_i(weights_free),
+    .free_words_i(free_words),
     .parameter_free_i(parameter_free)
   );
 
@@ -165,8 +169,8 @@ module conv_datapath
     .done_o(done_o[1]),
     .rows_loaded_i(rows_loaded),
     .rows_free_o(rows_free),
-    .weights_loaded_i(group_loaded),
-    .weights_free_o(group_free),
+    .weights_loaded_i(weights_loaded),
+    .weights_free_o(weights_free),
     .credit_i(result_pop),
     .op_valid_o(op_valid),
     .op_address_o(op_address),
@@ -233,7 +237,7 @@ module conv_datapath
   ) u_mac_array (
     .clk_i,
     .rst_ni,
-    .wr_valid_i(weight_wr_valid && !weight_wr_is_parameter),
+    .wr_valid_i(weight_wr_valid && weight_wr_kind == WeightWord),
     .wr_word_i(weight_wr_word),
     .wr_column_i(weight_wr_column[ColumnBits-1:0]),
     .wr_data_i(weight_wr_data),
@@ -272,17 +276,16 @@ module conv_datapath
   logic [SliceLanes-1:0][31:0] out_words;
 
   conv_requantize #(
-    .OutputLanes(OutputLanes),
-    .WeightWords(WeightWords),
+    .ParameterSlices(WeightWords),
     .RamStyle(RamStyle)
   ) u_requantize (
     .clk_i,
     .rst_ni,
     .start_i,
     .layer_i,
-    .param_wr_valid_i(weight_wr_valid && weight_wr_is_parameter),
-    .param_wr_group_i(weight_wr_group),
-    .param_wr_beat_i(weight_wr_column[$clog2(ParameterBeats)-1:0]),
+    .param_wr_valid_i(weight_wr_valid && weight_wr_kind == WeightParameter),
+    .param_wr_entry_i(weight_wr_slice),
+    .param_wr_beat_i(weight_wr_column[$clog2(SliceParameterBeats)-1:0]),
     .param_wr_data_i(weight_wr_data),
     .parameter_free_o(parameter_free),
     .acc_valid_i(result_valid),
@@ -294,9 +297,7 @@ module conv_datapath
     .out_words_o(out_words)
   );
 
-  conv_output_packer #(
-    .OutputLanes(OutputLanes)
-  ) u_output_packer (
+  conv_output_packer u_output_packer (
     .clk_i,
     .rst_ni,
     .start_i,

@@ -13,9 +13,7 @@
 /// all runs and beats were handed over.
 module conv_output_packer
   import conv_pkg::*;
-#(
-  parameter int unsigned OutputLanes = 16
-) (
+(
   input logic clk_i,
   input logic rst_ni,
 
@@ -42,11 +40,6 @@ module conv_output_packer
   output strobe_t strobe_o
 );
 
-  if (OutputLanes < SliceLanes || OutputLanes % SliceLanes != 0) begin : gen_bad_output_lanes
-    $fatal(1, "OutputLanes=%0d is no multiple of %0d", OutputLanes, SliceLanes);
-  end
-
-  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
   localparam int unsigned WordsPerChunk = BeatBytes / 4;
   localparam logic [1:0] LastPart = 2'(SliceLanes / WordsPerChunk - 1);
 
@@ -57,10 +50,11 @@ module conv_output_packer
 
   // --- The layer, in chunks of a beat ------------------------------------------------------------
 
+  // A cycle after start_i, when all of this is known, the stage begins.
+  logic start_q;
   logic int32_d, int32_q, whole_rows_d, whole_rows_q;
   logic [31:0] pixel_bytes, pass_bytes;
-  logic [31:0] pass_slices;
-  count_t pixel_chunks, pass_chunks_d, pass_chunks_q;
+  count_t pixel_chunks, pass_slices_q, pass_chunks;
   beats_t row_chunks_q;
   bytes_t tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
   bytes_t row_tail_bytes_q;
@@ -69,24 +63,22 @@ module conv_output_packer
                                : {16'b0, layer_i.output_channels};
   assign pixel_chunks = 16'((pixel_bytes + 32'(BeatBytes - 1)) >> AlignBits);
   assign tail_bytes_d = tail_bytes(pixel_bytes[AlignBits-1:0]);
-  assign pass_slices = 32'(layer_i.groups_per_pass) * 32'(NumSlices);
-  assign pass_bytes = pass_slices << (int32_d ? AlignBits + 2 : AlignBits);
-  assign pass_chunks_d = pass_bytes[AlignBits+:16];
+  assign pass_bytes = 32'(pass_slices_q) << (int32_q ? AlignBits + 2 : AlignBits);
+  assign pass_chunks = pass_bytes[AlignBits+:16];
   assign whole_rows_d = layer_i.passes == 16'd1 && layer_i.output_pixel_stride == pixel_bytes;
 
   // --- Where the slice stands --------------------------------------------------------------------
 
   logic step, walking, last_slice, last_group, last_pixel, last_row;
-  conv_output_walk #(
-    .NumSlices(NumSlices)
-  ) u_walk (
+  conv_output_walk u_walk (
     .clk_i,
     .rst_ni,
-    .start_i,
+    .start_i(start_q),
     .output_height_i(layer_i.output_height),
     .output_width_i(layer_i.output_width),
     .groups_i(layer_i.groups),
     .groups_per_pass_i(layer_i.groups_per_pass),
+    .slices_per_group_i(layer_i.slices_per_group),
     .step_i(step),
     .busy_o(walking),
     .last_slice_o(last_slice),
@@ -137,7 +129,7 @@ module conv_output_packer
         end
       end
     end
-    if (start_i) begin
+    if (start_q) begin
       left_d = pixel_chunks;
       ends_d = pixel_chunks == 16'd1;
       over_d = 1'b0;
@@ -162,7 +154,7 @@ module conv_output_packer
         if (last_row) next_pass_d = next_pass_q + pass_bytes;
       end
     end
-    if (start_i) begin
+    if (start_q) begin
       address_d = layer_i.output_address;
       next_row_d = layer_i.output_address + layer_i.output_row_stride;
       next_pass_d = layer_i.output_address + pass_bytes;
@@ -186,7 +178,7 @@ module conv_output_packer
 
   chunk_t next_chunk, chunk;
   logic chunk_valid, last_pass;
-  assign last_pass = pass_left_q <= pass_chunks_q;
+  assign last_pass = pass_left_q <= pass_chunks;
   always_comb begin
     next_chunk.data = in_words_i[WordsPerChunk*part_q+:WordsPerChunk];
     if (!int32_q) next_chunk.data = in_bytes_i;
@@ -194,7 +186,7 @@ module conv_output_packer
     next_chunk.first = fresh_q;
     next_chunk.last = (ends_q || pixel_end) && (!whole_rows_q || last_pixel);
     next_chunk.address = address_q;
-    next_chunk.pixel_chunks = last_pass ? pass_left_q : pass_chunks_q;
+    next_chunk.pixel_chunks = last_pass ? pass_left_q : pass_chunks;
     next_chunk.crosses = address_q[AlignBits-1:0] != '0;
     if (whole_rows_q) next_chunk.crosses = crosses(address_q[AlignBits-1:0], row_tail_bytes_q);
     else if (last_pass) next_chunk.crosses = crosses(address_q[AlignBits-1:0], tail_bytes_q);
@@ -264,17 +256,19 @@ module conv_output_packer
 
   logic running_d, running_q;
   assign done_o = running_q && !walking && !chunk_valid && aligner_idle && !run_valid_o;
-  assign running_d = start_i || (running_q && !done_o);
+  assign running_d = start_q || (running_q && !done_o);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
+      start_q <= 1'b0;
       running_q <= 1'b0;
     end else begin
+      start_q <= start_i;
       running_q <= running_d;
     end
     int32_q <= int32_d;
     whole_rows_q <= whole_rows_d;
-    pass_chunks_q <= pass_chunks_d;
+    pass_slices_q <= 16'(multiply_small(layer_i.groups_per_pass, 16'(layer_i.slices_per_group)));
     tail_bytes_q <= tail_bytes_d;
     row_chunks_q <= beats_t'((layer_i.output_row_bytes + 32'(BeatBytes - 1)) >> AlignBits);
     row_tail_bytes_q <= tail_bytes(layer_i.output_row_bytes[AlignBits-1:0]);

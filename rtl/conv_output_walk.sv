@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Position in the order in which slices leave the MAC array: passes, rows, pixels, groups of the
+/// Position in the order in which slices leave the arrays: passes, rows, pixels, groups of the
 /// pass, slices of the group.
 ///
 /// `start_i` goes to the first slice of a layer, `step_i` to the next one; a step per cycle. The
@@ -8,9 +8,7 @@
 /// The sizes must stay while the walk is busy.
 module conv_output_walk
   import conv_pkg::*;
-#(
-  parameter int unsigned NumSlices = 2
-) (
+(
   input logic clk_i,
   input logic rst_ni,
 
@@ -19,6 +17,7 @@ module conv_output_walk
   input count_t output_width_i,
   input count_t groups_i,
   input count_t groups_per_pass_i,
+  input slices_t slices_per_group_i,
 
   input logic step_i,
   output logic busy_o,
@@ -28,16 +27,11 @@ module conv_output_walk
   output logic last_row_o  // of its pass
 );
 
-  if (NumSlices < 1) begin : gen_bad_num_slices
-    $fatal(1, "NumSlices must be at least 1");
-  end
-
-  localparam int unsigned SliceWidth = $clog2(NumSlices + 1);
-
   // A counter holds the number, from 1, of the next item of its kind, to be compared before the
   // walk is there: the `last` flags are registers, so that a step through all loops is fast.
   logic busy_d, busy_q;
-  logic [SliceWidth-1:0] slice_d, slice_q;  // the exception: few bits, the current slice
+  slices_t next_slice_d, next_slice_q;
+  logic last_slice_d, last_slice_q;
   count_t next_group_d, next_group_q;  // of the layer
   count_t second_group_d, second_group_q;  // next_group at the first group of the pass
   count_t next_pass_group_d, next_pass_group_q, next_pixel_d, next_pixel_q, next_row_d, next_row_q;
@@ -47,21 +41,25 @@ module conv_output_walk
   logic last_pixel_d, last_pixel_q, last_row_d, last_row_q;
 
   assign busy_o = busy_q;
-  assign last_slice_o = slice_q == SliceWidth'(NumSlices);
+  assign last_slice_o = last_slice_q;
   assign last_group_o = pass_group_q || layer_group_q;
   assign last_pixel_o = last_pixel_q;
   assign last_row_o = last_row_q;
 
   logic group_step, pixel_step, row_step, pass_step;
-  assign group_step = step_i && last_slice_o;
+  assign group_step = step_i && last_slice_q;
   assign pixel_step = group_step && last_group_o;
   assign row_step = pixel_step && last_pixel_q;
   assign pass_step = row_step && last_row_q;
 
   always_comb begin
     busy_d = busy_q && !(pass_step && layer_group_q);
-    slice_d = slice_q;
-    if (step_i) slice_d = last_slice_o ? SliceWidth'(1) : slice_q + 1'b1;
+    next_slice_d = next_slice_q;
+    last_slice_d = last_slice_q;
+    if (step_i) begin
+      next_slice_d = last_slice_q ? slices_t'(2) : next_slice_q + slices_t'(1);
+      last_slice_d = slices_per_group_i == (last_slice_q ? slices_t'(1) : next_slice_q);
+    end
 
     next_group_d = next_group_q;
     layer_group_d = layer_group_q;
@@ -105,7 +103,8 @@ module conv_output_walk
 
     if (start_i) begin
       busy_d = 1'b1;
-      slice_d = SliceWidth'(1);
+      next_slice_d = slices_t'(2);
+      last_slice_d = slices_per_group_i == slices_t'(1);
       next_group_d = 16'd2;
       second_group_d = 16'd2;
       layer_group_d = groups_i == 16'd1;
@@ -125,7 +124,8 @@ module conv_output_walk
     end else begin
       busy_q <= busy_d;
     end
-    slice_q <= slice_d;
+    next_slice_q <= next_slice_d;
+    last_slice_q <= last_slice_d;
     next_group_q <= next_group_d;
     second_group_q <= second_group_d;
     layer_group_q <= layer_group_d;

@@ -105,6 +105,24 @@ package conv_pkg;
     logic signed [31:0] bias;
   } parameter_t;
 
+  // What a beat of a weight stream is.
+  typedef enum logic [1:0] {
+    WeightTable,
+    WeightParameter,
+    WeightWord
+  } weight_e;
+
+  /// a x b by additions, for a b of few bits: DSPs are for the array.
+  function automatic beats_t multiply_small(count_t a, count_t b);
+    beats_t sum;
+    sum = '0;
+    for (int unsigned i = 0; i < 16; i++) begin
+      if (b[i]) sum += beats_t'(a) << i;
+    end
+    return sum;
+  endfunction
+
+  localparam int unsigned TableBeats = 256 / BeatBytes;
   localparam int unsigned BeatParameters = BeatBits / $bits(parameter_t);
   localparam int unsigned SliceParameterBeats = SliceLanes / BeatParameters;
 

@@ -2,23 +2,20 @@
 
 /// Accumulators to output elements, one slice of SliceLanes channels per cycle.
 ///
-/// Holds the biases and multipliers of as many groups as fit (a ring over all layers since the
-/// reset: group g is at g mod ParameterGroups) and walks along with the slices to find theirs.
+/// Holds the biases and multipliers of ParameterSlices slices (a ring over all layers since the
+/// reset) and walks along with the slices to find theirs.
 /// Slices follow each other through a pipeline without stall; one is taken in only when its place in
 /// the output FIFO is free. A slice is at the output 20 cycles after it was taken, an int32 slice
 /// after 4.
 ///
-/// A group may be written while others are in use; `parameter_free_o` pulses when the last pixel of
-/// a pass has used a group, whose place may then be written again.
+/// An entry may be written while others are in use; `parameter_free_o` pulses when the last pixel of
+/// a pass has used an entry, which may then be written again.
 module conv_requantize
   import conv_pkg::*;
 #(
-  parameter int unsigned OutputLanes = 16,
-  parameter int unsigned WeightWords = 512,
+  parameter int unsigned ParameterSlices = 512,
   parameter string RamStyle = "block",
-  localparam int unsigned NumSlices = OutputLanes / SliceLanes,
-  localparam int unsigned ParameterGroups = WeightWords / NumSlices,
-  localparam int unsigned ParameterBeats = NumSlices * SliceParameterBeats  // of a group
+  localparam int unsigned EntryBits = $clog2(ParameterSlices)
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -29,8 +26,8 @@ module conv_requantize
   // verilator lint_on UNUSEDSIGNAL
 
   input logic param_wr_valid_i,
-  input logic [$clog2(ParameterGroups)-1:0] param_wr_group_i,
-  input logic [$clog2(ParameterBeats)-1:0] param_wr_beat_i,
+  input logic [EntryBits-1:0] param_wr_entry_i,
+  input logic [$clog2(SliceParameterBeats)-1:0] param_wr_beat_i,
   input parameter_t [BeatParameters-1:0] param_wr_data_i,
   output logic parameter_free_o,
 
@@ -45,15 +42,6 @@ module conv_requantize
   output logic [SliceLanes-1:0][31:0] out_words_o  // int32
 );
 
-  if (OutputLanes < SliceLanes || OutputLanes % SliceLanes != 0) begin : gen_bad_output_lanes
-    $fatal(1, "OutputLanes=%0d is no multiple of %0d", OutputLanes, SliceLanes);
-  end
-  if (ParameterGroups < 2) begin : gen_bad_weight_words
-    $fatal(1, "WeightWords=%0d is too small for two groups", WeightWords);
-  end
-
-  localparam int unsigned Entries = ParameterGroups * NumSlices;
-  localparam int unsigned EntryBits = $clog2(Entries);
   localparam int unsigned ReadLatency = 2;  // of conv_parameter_buffer
   localparam int unsigned Latency = ReadLatency + ByteLatency;
   localparam int unsigned OutputDepth = 32;  // more than Latency + 2, so that nothing waits
@@ -62,9 +50,7 @@ module conv_requantize
   logic last_slice, last_group, last_pixel, last_row;
   assign accept = acc_valid_i && acc_ready_o;
 
-  conv_output_walk #(
-    .NumSlices(NumSlices)
-  ) u_walk (
+  conv_output_walk u_walk (
     .clk_i,
     .rst_ni,
     .start_i,
@@ -72,6 +58,7 @@ module conv_requantize
     .output_width_i(layer_i.output_width),
     .groups_i(layer_i.groups),
     .groups_per_pass_i(layer_i.groups_per_pass),
+    .slices_per_group_i(layer_i.slices_per_group),
     .step_i(accept),
     .busy_o(unused_busy),
     .last_slice_o(last_slice),
@@ -82,7 +69,7 @@ module conv_requantize
 
   // The entry of the slice, and the one with which the pass begins.
   logic [EntryBits-1:0] entry_d, entry_q, next_entry, pass_entry_d, pass_entry_q;
-  assign next_entry = entry_q == EntryBits'(Entries - 1) ? '0 : entry_q + 1'b1;
+  assign next_entry = entry_q == EntryBits'(ParameterSlices - 1) ? '0 : entry_q + 1'b1;
   always_comb begin
     entry_d = entry_q;
     pass_entry_d = pass_entry_q;
@@ -95,7 +82,7 @@ module conv_requantize
     end
   end
 
-  // A multiplier is read when it is needed; then its group is free.
+  // A multiplier is read when it is needed; then its entry is free.
   logic [EntryBits-1:0] multiplier_entry;
   conv_delay #(
     .Width(EntryBits),
@@ -107,22 +94,19 @@ module conv_requantize
   );
 
   logic [MultiplierDelay:0] free_d, free_q;
-  assign free_d = {free_q[MultiplierDelay-1:0], accept && last_slice && last_pixel && last_row};
+  assign free_d = {free_q[MultiplierDelay-1:0], accept && last_pixel && last_row};
   assign parameter_free_o = free_q[MultiplierDelay];
 
   logic [SliceLanes-1:0][31:0] bias, multiplier;
-  logic [EntryBits-1:0] wr_entry;
-  assign wr_entry = EntryBits'(32'(param_wr_group_i) * NumSlices +
-                               32'(param_wr_beat_i) / SliceParameterBeats);
 
   conv_parameter_buffer #(
-    .Entries(Entries),
+    .Entries(ParameterSlices),
     .RamStyle(RamStyle)
   ) u_parameters (
     .clk_i,
     .wr_valid_i(param_wr_valid_i),
-    .wr_entry_i(wr_entry),
-    .wr_beat_i(param_wr_beat_i[$clog2(SliceParameterBeats)-1:0]),
+    .wr_entry_i(param_wr_entry_i),
+    .wr_beat_i(param_wr_beat_i),
     .wr_data_i(param_wr_data_i),
     .bias_entry_i(entry_q),
     .bias_o(bias),

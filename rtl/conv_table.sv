@@ -9,9 +9,7 @@
 /// when the first slice of its layer comes. `has_table_i` is a setting of the layer.
 module conv_table
   import conv_pkg::*;
-#(
-  localparam int unsigned TableBeats = 256 / BeatBytes
-) (
+(
   input logic clk_i,
   input logic rst_ni,
 

@@ -14,20 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import RisingEdge
 
-from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, parameters, seeded, stalls, start
+from bench import BEAT_BYTES, STALLS, Sink, Source, cycles, seeded, stalls, start
 from layer import pack_layer
 from lineconv.regs import OutputType
 
-CONFIGURATIONS = [
-    {"OutputLanes": 8},
-    {"OutputLanes": 16},
-    {"OutputLanes": 24},
-    {"OutputLanes": 32},
-    {"OutputLanes": 32, "BeatBytes": 16},
-]
-PARAMETERS = parameters(CONFIGURATIONS)
-OUTPUT_LANES: int = PARAMETERS["OutputLanes"]
+CONFIGURATIONS = [{}, {"BeatBytes": 16}]  # type: list[dict[str, int]]
 SLICE_LANES = BEAT_BYTES
+GROUP_SLICES = [1, 2, 3, 4, 6, 12]
 CHANNELS = [1, 2, 3, 7, 8, 9, 11, 13, 16, 17, 24, 31, 32, 64, 255]
 
 
@@ -37,6 +30,7 @@ class Work:
 
     output_type: OutputType
     values: npt.NDArray[Any]
+    group_slices: int
     groups_per_pass: int
     address: int
     row_stride: int
@@ -48,12 +42,14 @@ class Work:
         element = 4 if output_type is OutputType.INT32 else 1
         height, width = (int(n) for n in rng.integers(1, 6, 2))
         channels = int(rng.choice(CHANNELS))
-        groups = -(-channels // OUTPUT_LANES)
+        group_slices = int(rng.choice(GROUP_SLICES))
+        groups = -(-channels // (group_slices * SLICE_LANES))
         whole = rng.random() < 0.5
         return Work.of(
             rng,
             output_type,
             (height, width, channels),
+            group_slices=group_slices,
             groups_per_pass=groups if whole else int(rng.integers(1, groups + 3)),
             address=int(rng.integers(0, 64)) * element,
             gap=0 if rng.random() < 0.5 else int(rng.integers(1, 20)),
@@ -65,6 +61,7 @@ class Work:
         rng: np.random.Generator,
         output_type: OutputType,
         shape: tuple[int, int, int],
+        group_slices: int,
         groups_per_pass: int,
         address: int,
         gap: int = 0,
@@ -76,13 +73,24 @@ class Work:
         pixel_stride = shape[2] * dtype.itemsize + gap
         row_stride = -(-shape[1] * pixel_stride // BEAT_BYTES) * BEAT_BYTES + row_gap
         return Work(
-            output_type, values.reshape(shape), groups_per_pass, address, row_stride, pixel_stride
+            output_type,
+            values.reshape(shape),
+            group_slices,
+            groups_per_pass,
+            address,
+            row_stride,
+            pixel_stride,
         )
+
+    @property
+    def lanes(self) -> int:
+        """Channels of a group."""
+        return self.group_slices * SLICE_LANES
 
     @property
     def groups(self) -> int:
         channels: int = self.values.shape[2]
-        return -(-channels // OUTPUT_LANES)
+        return -(-channels // self.lanes)
 
     @property
     def passes(self) -> int:
@@ -97,6 +105,7 @@ class Work:
             output_channels=channels,
             groups=self.groups,
             groups_per_pass=self.groups_per_pass,
+            slices_per_group=self.group_slices,
             passes=self.passes,
             output_address=self.address,
             output_row_stride=self.row_stride,
@@ -108,7 +117,7 @@ class Work:
     def pieces(self) -> list[tuple[int, npt.NDArray[np.uint8]]]:
         """(address, bytes) of each pixel in each pass, in the order of the engine."""
         height, width, channels = self.values.shape
-        pass_channels = self.groups_per_pass * OUTPUT_LANES
+        pass_channels = self.groups_per_pass * self.lanes
         out = []
         for first in range(0, channels, pass_channels):
             for row in range(height):
@@ -134,13 +143,13 @@ class Work:
         """What requantisation hands over: (bytes, words), of which the other one is noise."""
         height, width, channels = self.values.shape
         lanes = np.frombuffer(
-            rng.bytes(height * width * self.groups * OUTPUT_LANES * self.values.itemsize),
+            rng.bytes(height * width * self.groups * self.lanes * self.values.itemsize),
             self.values.dtype,
         ).reshape(height * width, -1)
         lanes = lanes.copy()
         lanes[:, :channels] = self.values.reshape(height * width, channels)
         out = []
-        pass_channels = self.groups_per_pass * OUTPUT_LANES
+        pass_channels = self.groups_per_pass * self.lanes
         for first in range(0, lanes.shape[1], pass_channels):
             part = lanes[:, first : first + pass_channels]
             for values in part.reshape(-1, SLICE_LANES):
@@ -229,26 +238,37 @@ async def layers(dut: Any, stall: tuple[float, float]) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(
-    output_type=[OutputType.INT8, OutputType.INT32], whole_rows=[True, False], align=[0, 4]
+    output_type=[OutputType.INT8, OutputType.INT32],
+    whole_rows=[True, False],
+    align=[0, 4],
+    slices=[1, 6],
 )
-async def throughput(dut: Any, output_type: OutputType, whole_rows: bool, align: int) -> None:
+async def throughput(
+    dut: Any, output_type: OutputType, whole_rows: bool, align: int, slices: int
+) -> None:
     """A beat per cycle; a run of its own for each pixel costs as many cycles as it has beats."""
-    rng = seeded(f"throughput {output_type.name} {whole_rows} {align}")
+    rng = seeded(f"throughput {output_type.name} {whole_rows} {align} {slices}")
     await begin(dut)
     bench = Bench(dut, rng, (0, 0))
     gap = 0 if whole_rows else BEAT_BYTES
     work = Work.of(
-        rng, output_type, (2, 30, OUTPUT_LANES), groups_per_pass=1, address=align, gap=gap
+        rng,
+        output_type,
+        (2, 30, slices * SLICE_LANES),
+        group_slices=slices,
+        groups_per_pass=1,
+        address=align,
+        gap=gap,
     )
     beats = sum(count for _, count in work.runs())
     assert await bench.run(work) <= beats + 8
 
 
 @cocotb.test()
-@cocotb.parametrize(output_type=[OutputType.INT8, OutputType.INT32])
-async def small_pixels(dut: Any, output_type: OutputType) -> None:
+@cocotb.parametrize(output_type=[OutputType.INT8, OutputType.INT32], slices=[1, 3])
+async def small_pixels(dut: Any, output_type: OutputType, slices: int) -> None:
     """A pixel costs a cycle per chunk, per slice without channels and per beat too many."""
-    rng = seeded(f"small_pixels {output_type.name}")
+    rng = seeded(f"small_pixels {output_type.name} {slices}")
     await begin(dut)
     bench = Bench(dut, rng, (0, 0))
     pixels, element = 30, 4 if output_type is OutputType.INT32 else 1
@@ -258,12 +278,13 @@ async def small_pixels(dut: Any, output_type: OutputType) -> None:
                 rng,
                 output_type,
                 (1, pixels, channels),
+                group_slices=slices,
                 groups_per_pass=1,
                 address=address,
                 gap=BEAT_BYTES,
             )
             chunks = -(-channels * element // BEAT_BYTES)
-            empty_slices = OUTPUT_LANES // SLICE_LANES - 1
+            empty_slices = slices - 1
             extra_beats = sum(count for _, count in work.runs()) - pixels * chunks
             limit = pixels * (chunks + empty_slices) + extra_beats + 8
             assert await bench.run(work) <= limit

@@ -10,27 +10,24 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import cycles, parameters, seeded, start
+from bench import cycles, seeded, start
 
-CONFIGURATIONS = [{"NumSlices": 1}, {"NumSlices": 2}, {"NumSlices": 3}]
-PARAMETERS = parameters(CONFIGURATIONS)
-NUM_SLICES = PARAMETERS["NumSlices"]
-
-SIZES = ["output_height", "output_width", "groups", "groups_per_pass"]
+CONFIGURATIONS = [{}]  # type: list[dict[str, int]]
+SIZES = ["output_height", "output_width", "groups", "groups_per_pass", "slices_per_group"]
 Flags = tuple[bool, bool, bool, bool]  # last slice, group, pixel, row
 
 
 def walk(sizes: dict[str, int]) -> Iterator[Flags]:
     """The flags of every slice of a layer, in order."""
-    per_pass = sizes["groups_per_pass"]
+    per_pass, slices = sizes["groups_per_pass"], sizes["slices_per_group"]
     for first_group in range(0, sizes["groups"], per_pass):
         pass_groups = min(per_pass, sizes["groups"] - first_group)
         for row in range(1, sizes["output_height"] + 1):
             for pixel in range(1, sizes["output_width"] + 1):
                 for group in range(1, pass_groups + 1):
-                    for slice_ in range(1, NUM_SLICES + 1):
+                    for slice_ in range(1, slices + 1):
                         yield (
-                            slice_ == NUM_SLICES,
+                            slice_ == slices,
                             group == pass_groups,
                             pixel == sizes["output_width"],
                             row == sizes["output_height"],
@@ -84,16 +81,16 @@ async def layers(dut: Any, step: float) -> None:
     await start(dut, step_i=0, start_i=0, **{f"{name}_i": 1 for name in SIZES})
     assert dut.busy_o.value == 0
     for _ in range(100):
-        height, width, groups, per_pass = (int(n) for n in rng.integers(1, [5, 5, 8, 9]))
-        sizes = dict(zip(SIZES, (height, width, groups, per_pass), strict=True))
+        sizes = dict(zip(SIZES, rng.integers(1, [5, 5, 8, 9, 8]).tolist(), strict=True))
         await follow(dut, rng, sizes, step)
 
 
 @cocotb.test()
-@cocotb.parametrize(size=["output_height", "output_width", "groups"])
-async def largest(dut: Any, size: str) -> None:
+@cocotb.parametrize(size=["output_height", "output_width", "groups"], slices=[1, 3])
+async def largest(dut: Any, size: str, slices: int) -> None:
     """One size of 65535, the others 1: the flags of the first slice and of the last two."""
     sizes = dict.fromkeys(SIZES, 1) | {"groups_per_pass": 0xFFFF, size: 0xFFFF}
+    sizes["slices_per_group"] = slices
     await start(dut, step_i=0, start_i=0)
     await begin(dut, sizes)
     counted = ("", "groups", "output_width", "output_height").index(size)
@@ -107,10 +104,18 @@ async def largest(dut: Any, size: str) -> None:
         await RisingEdge(dut.clk_i)
 
     dut.step_i.value = 1
-    await check(NUM_SLICES == 1, False)
-    await cycles(dut, 0xFFFE * NUM_SLICES - 2)
+    await check(slices == 1, False)
+    await cycles(dut, 0xFFFE * slices - 2)
     await check(True, False)
-    await cycles(dut, NUM_SLICES - 1)
+    await cycles(dut, slices - 1)
     await check(True, True)
     await ReadOnly()
     assert dut.busy_o.value == 0
+
+
+@cocotb.test()
+async def most_slices(dut: Any) -> None:
+    """A group of as many slices as a layer can have."""
+    sizes = dict.fromkeys(SIZES, 1) | {"slices_per_group": 0xFF}
+    await start(dut, step_i=0, start_i=0)
+    await follow(dut, np.random.default_rng(0), sizes, 1.0)

@@ -21,30 +21,28 @@ from lineconv.regs import OutputType, Overflow, Rounding
 from requantize_vectors import Format, Int32Array, Uint32Array, hard_layer
 
 CONFIGURATIONS = [
-    {"OutputLanes": 8, "WeightWords": 2},
-    {"OutputLanes": 16, "WeightWords": 8},
-    {"OutputLanes": 24, "WeightWords": 14},
-    {"OutputLanes": 32, "WeightWords": 512},
-    {"OutputLanes": 32, "WeightWords": 14, "BeatBytes": 16},
+    {"ParameterSlices": 2},
+    {"ParameterSlices": 14},
+    {"ParameterSlices": 512},
+    {"ParameterSlices": 14, "BeatBytes": 16},
 ]
-PARAMETERS = parameters(CONFIGURATIONS)
-OUTPUT_LANES = PARAMETERS["OutputLanes"]
+PARAMETER_SLICES = parameters(CONFIGURATIONS)["ParameterSlices"]
 SLICE_LANES = BEAT_BYTES
 BEAT_LANES = BEAT_BYTES // 8  # whose parameters are in one beat
-PARAMETER_GROUPS = PARAMETERS["WeightWords"] // (OUTPUT_LANES // SLICE_LANES)
 LATENCY = {OutputType.INT8: 20, OutputType.UINT8: 20, OutputType.INT32: 4}
 
 
 @dataclass(frozen=True)
 class Work:
-    """A layer: shape, parameters of all lanes (groups x OUTPUT_LANES), sums of all pixels."""
+    """A layer: shape, parameters of all lanes of all groups, sums of all pixels."""
 
     height: int
     width: int
     groups: int
     groups_per_pass: int
+    group_slices: int
     form: Format
-    sums: Int32Array  # (pixels, groups * OUTPUT_LANES)
+    sums: Int32Array  # (pixels, lanes of all groups)
     bias: Int32Array
     multipliers: Uint32Array
 
@@ -52,12 +50,20 @@ class Work:
     def random(rng: np.random.Generator, form: Format, pixels: int) -> Work:
         height = int(rng.integers(1, 4))
         width = max(1, pixels // height)
-        groups_per_pass = int(rng.integers(1, min(PARAMETER_GROUPS, 5) + 1))
+        group_slices = int(rng.integers(1, min(PARAMETER_SLICES, 6) + 1))
+        groups_per_pass = int(rng.integers(1, min(PARAMETER_SLICES // group_slices, 5) + 1))
         groups = int(rng.integers(1, 3 * groups_per_pass + 1))
-        channels = groups * OUTPUT_LANES
+        channels = groups * group_slices * SLICE_LANES
         sums, multipliers = hard_layer(rng, channels, height * width)
         bias = rng.integers(-(1 << 31), 1 << 31, channels).astype(np.int32)
-        return Work(height, width, groups, groups_per_pass, form, sums, bias, multipliers)
+        return Work(
+            height, width, groups, groups_per_pass, group_slices, form, sums, bias, multipliers
+        )
+
+    @property
+    def slices(self) -> int:
+        """Of a pixel in all passes."""
+        return self.groups * self.group_slices
 
     def packed_layer(self) -> int:
         return pack_layer(
@@ -65,14 +71,15 @@ class Work:
             output_width=self.width,
             groups=self.groups,
             groups_per_pass=self.groups_per_pass,
+            slices_per_group=self.group_slices,
             passes=-(-self.groups // self.groups_per_pass),
             **self.form.fields(),
         )
 
     def passes(self) -> list[list[tuple[int, int]]]:
         """For each pass its slices in order: (pixel, first channel)."""
-        pass_channels = self.groups_per_pass * OUTPUT_LANES
-        channels = self.groups * OUTPUT_LANES
+        pass_channels = self.groups_per_pass * self.group_slices * SLICE_LANES
+        channels = self.slices * SLICE_LANES
         return [
             [
                 (pixel, channel)
@@ -105,8 +112,8 @@ class Bench:
 
     def __init__(self, dut: Any, rng: np.random.Generator, stall: tuple[float, float]) -> None:
         self._dut, self._rng = dut, rng
-        self._groups = 0  # in the ring of parameters since the reset
-        self._loaded = self._freed = 0
+        self._slices = 0  # in the ring of parameters since the reset
+        self._loaded = self._freed = 0  # slices of the layer
         self._source = Source(dut, "acc_valid_i", "acc_ready_o", ["acc_i"], stalls(rng, stall[0]))
         outputs = ["out_bytes_o", "out_words_o"]
         self._sink = Sink(dut, "out_valid_o", "out_ready_i", outputs, stalls(rng, stall[1]))
@@ -121,7 +128,8 @@ class Bench:
         writer = cocotb.start_soon(self._write_parameters(work))
         watcher = cocotb.start_soon(self._count_free())
         for index, slices in enumerate(work.passes()):
-            while self._loaded < min((index + 1) * work.groups_per_pass, work.groups):
+            pass_slices = work.groups_per_pass * work.group_slices
+            while self._loaded < min((index + 1) * pass_slices, work.slices):
                 await RisingEdge(dut.clk_i)
             await self._source.send(work.accumulators(slices))
         expected = work.expected()
@@ -133,27 +141,27 @@ class Bench:
         self._sink.received.clear()
         for index, (got, want) in enumerate(zip(received, expected, strict=True)):
             assert got == want, f"{work.form}: slice {index} is {got:x}, expected {want:x}"
-        assert self._freed == work.groups
-        self._groups += work.groups
+        assert self._freed == work.slices
+        self._slices += work.slices
         writer.cancel()
         watcher.cancel()
 
     async def _write_parameters(self, work: Work) -> None:
         dut, stall = self._dut, stalls(self._rng, 0.2)
-        for group in range(work.groups):
-            while group - self._freed >= PARAMETER_GROUPS:
+        for index in range(work.slices):
+            while index - self._freed >= PARAMETER_SLICES:
                 await RisingEdge(dut.clk_i)
-            place = (self._groups + group) % PARAMETER_GROUPS
-            for beat in range(OUTPUT_LANES // BEAT_LANES):
+            place = (self._slices + index) % PARAMETER_SLICES
+            for beat in range(SLICE_LANES // BEAT_LANES):
                 while next(stall):
                     await RisingEdge(dut.clk_i)
-                channel = group * OUTPUT_LANES + beat * BEAT_LANES
+                channel = index * SLICE_LANES + beat * BEAT_LANES
                 channels = slice(channel, channel + BEAT_LANES)
                 pairs = zip(
                     work.bias[channels], work.multipliers[channels].view("<i4"), strict=True
                 )
                 dut.param_wr_valid_i.value = 1
-                dut.param_wr_group_i.value = place
+                dut.param_wr_entry_i.value = place
                 dut.param_wr_beat_i.value = beat
                 dut.param_wr_data_i.value = _pack(np.array(list(pairs), "<i4"))
                 await RisingEdge(dut.clk_i)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """conv_weight_loader between a memory with latency and consumers that free words and parameters.
 
-Many layers follow each other without a pause. What the module writes is put into models of the two
-rings, in which every group must be whole when it is counted and must stay until it is freed.
+Many layers of all kinds follow each other without a pause. What the module writes is put into
+models of the two rings and of a table, in which every unit must be whole when it is counted and
+must stay until it is freed.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ from layer_draw import draw, edge_layers
 from layer_model import LayerModel
 
 CONFIGURATIONS = [
-    {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 16},
-    {"InputLanes": 4, "OutputLanes": 8, "WeightWords": 128},
-    {"InputLanes": 13, "OutputLanes": 32, "WeightWords": 20},
-    {"InputLanes": 26, "OutputLanes": 16, "WeightWords": 64},
-    {"InputLanes": 5, "OutputLanes": 32, "WeightWords": 20, "BeatBytes": 16},
+    {"InputLanes": 1, "OutputLanes": 8, "VectorLanes": 8, "WeightWords": 16},
+    {"InputLanes": 4, "OutputLanes": 8, "VectorLanes": 16, "WeightWords": 128},
+    {"InputLanes": 13, "OutputLanes": 32, "VectorLanes": 8, "WeightWords": 20},
+    {"InputLanes": 26, "OutputLanes": 16, "VectorLanes": 48, "WeightWords": 64},
+    {"InputLanes": 5, "OutputLanes": 32, "VectorLanes": 80, "WeightWords": 20, "BeatBytes": 16},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = engine_array({**_PARAMETERS, "LineBufferBeats": 512})
-PARAMETER_BEATS = ARRAY.output_lanes * 8 // BEAT_BYTES  # of a group
-GROUPS = ARRAY.weight_words // ARRAY.num_slices  # of the parameter ring
-COLUMNS = ARRAY.num_slices * ARRAY.input_lanes
+SLICE_BEATS = 8  # of the parameters of a slice
+TABLE_BEATS = 256 // BEAT_BYTES
+KINDS = ["table", "parameter", "word"]
 STALLS = [(0.0, 0.0, 0.0), (0.5, 0.5, 0.9), (0.0, 0.0, 0.98), (0.9, 0.3, 0.5)]
 INPUTS = ["layer_valid_i", "layer_i", "req_ready_i", "data_valid_i", "data_i", "data_last_i"]
-INPUTS += ["group_free_i", "free_words_i", "parameter_free_i"]
+INPUTS += ["weights_free_i", "free_words_i", "parameter_free_i"]
 
 
 def memory(address: int) -> int:
@@ -44,76 +45,81 @@ def memory(address: int) -> int:
 
 
 @dataclass(frozen=True)
-class Group:
-    """A group of a run: where it lies in memory and in the rings."""
+class Unit:
+    """What one request brings: words that are held together, and what lies before them."""
 
-    index: int  # in the run, over all layers
     address: int
-    beats: int
-    words: int
-    first_word: int  # in the ring
+    beats: int  # of the request
+    table: bool
+    slices: range  # whose parameters it has, over all layers
+    words: range  # likewise; places in the rings are these numbers modulo WeightWords
+    word_beats: int
 
 
-def groups(layers: list[LayerModel]) -> list[Group]:
-    """All groups of a run; each follows the one before in the rings."""
-    out: list[Group] = []
-    first_word = 0
+def units(layers: list[LayerModel]) -> list[Unit]:
+    """All units of a run; each follows the one before in the rings."""
+    out: list[Unit] = []
+    word = slice_ = 0
     for layer in layers:
-        for number in range(layer.groups):
-            address = layer.weights_address + BEAT_BYTES * number * layer.group_beats
-            group = Group(len(out), address, layer.group_beats, layer.group_words, first_word)
-            out.append(group)
-            first_word = (first_word + group.words) % ARRAY.weight_words
+        address = layer.weights_address
+        for number in range(layer.groups * layer.group_units):
+            table = layer.table and number == 0
+            slices = 0 if number % layer.group_units else layer.slices
+            beats = table * TABLE_BEATS + slices * SLICE_BEATS
+            beats += layer.unit_words * layer.word_beats
+            words = range(word, word + layer.unit_words)
+            of_slices = range(slice_, slice_ + slices)
+            out.append(Unit(address, beats, table, of_slices, words, layer.word_beats))
+            word, slice_ = words.stop, of_slices.stop
+            address += BEAT_BYTES * beats
     return out
 
 
-class Rings:
-    """What the writes have put into the rings; a place must be empty when it is written."""
+class Buffers:
+    """What the writes have put there; a place must be empty when it is written."""
 
     def __init__(self) -> None:
-        self._words: dict[tuple[int, int], int] = {}
-        self._parameters: dict[tuple[int, int], int] = {}
+        self._content: dict[tuple[str, int, int], int] = {}  # kind, place in the ring, beat
 
     def write(self, dut: Any) -> None:
-        column, data = int(dut.wr_column_o.value), int(dut.wr_data_o.value)
-        if dut.wr_is_parameter_o.value:
-            place = (int(dut.wr_group_o.value), column)
-            assert column < PARAMETER_BEATS
-            assert place not in self._parameters, "overwrites parameters in use"
-            self._parameters[place] = data
-        else:
-            place = (int(dut.wr_word_o.value), column)
-            assert place not in self._words, "overwrites weights in use"
-            self._words[place] = data
+        kind = KINDS[int(dut.wr_kind_o.value)]
+        ring = {"word": dut.wr_word_o, "parameter": dut.wr_slice_o}
+        index = int(ring[kind].value) if kind in ring else 0
+        place = (kind, index, int(dut.wr_column_o.value))
+        assert place not in self._content, f"overwrites {place}, which is in use"
+        self._content[place] = int(dut.wr_data_o.value)
 
-    def check(self, group: Group) -> None:
-        """All of a group is there, as it is in memory."""
-        for beat in range(PARAMETER_BEATS):
-            data = memory(group.address + BEAT_BYTES * beat)
-            assert self._parameters[group.index % GROUPS, beat] == data
-        for index, place in enumerate(self._places(group)):
-            data = memory(group.address + BEAT_BYTES * (PARAMETER_BEATS + index))
-            assert self._words[place] == data
+    def check(self, unit: Unit) -> None:
+        """All of a unit is there, as it is in memory; the table leaves."""
+        places = [("table", 0, beat) for beat in range(unit.table * TABLE_BEATS)]
+        places += self._parameters(unit.slices) + self._words(unit)
+        assert len(places) == unit.beats
+        for beat, place in enumerate(places):
+            assert self._content[place] == memory(unit.address + BEAT_BYTES * beat), place
+        for beat in range(unit.table * TABLE_BEATS):
+            del self._content["table", 0, beat]
 
-    def free_words(self, group: Group) -> None:
-        for place in self._places(group):
-            del self._words[place]
+    def free_words(self, unit: Unit) -> None:
+        for place in self._words(unit):
+            del self._content[place]
 
-    def free_parameters(self, group: Group) -> None:
-        for beat in range(PARAMETER_BEATS):
-            del self._parameters[group.index % GROUPS, beat]
+    def free_parameters(self, slice_: int) -> None:
+        for place in self._parameters(range(slice_, slice_ + 1)):
+            del self._content[place]
 
     @property
     def empty(self) -> bool:
-        return not self._words and not self._parameters
+        return not self._content
 
     @staticmethod
-    def _places(group: Group) -> list[tuple[int, int]]:
-        return [
-            ((group.first_word + word) % ARRAY.weight_words, column)
-            for word in range(group.words)
-            for column in range(COLUMNS)
-        ]
+    def _words(unit: Unit) -> list[tuple[str, int, int]]:
+        beats = range(unit.word_beats)
+        return [("word", n % ARRAY.weight_words, beat) for n in unit.words for beat in beats]
+
+    @staticmethod
+    def _parameters(slices: range) -> list[tuple[str, int, int]]:
+        beats = range(SLICE_BEATS)
+        return [("parameter", n % ARRAY.weight_words, beat) for n in slices for beat in beats]
 
 
 async def run(
@@ -122,19 +128,21 @@ async def run(
     rng: np.random.Generator,
     stall: tuple[float, float, float],
 ) -> int:
-    """Load layers one behind the other, and free their groups again.
+    """Load layers one behind the other, and free their weights again.
 
     Returns:
-        the most groups that were asked for before the array had finished the layer before.
+        the most units that were asked for before the array had finished the layer before.
     """
     stall_request, stall_data, stall_free = (stalls(rng, probability) for probability in stall)
-    rings, expected = Rings(), groups(layers)
-    ends = np.cumsum([layer.groups for layer in layers])
+    buffers, expected = Buffers(), units(layers)
+    ends = np.cumsum([layer.groups * layer.group_units for layer in layers])
     beats: deque[tuple[int, int, bool]] = deque()  # (cycle from which on, data, last) of the memory
-    taken = requested = loaded = words_freed = parameters_freed = early = 0
+    taken = requested = loaded = words_freed = slices_freed = early = 0
     for cycle in count():
         assert cycle < 400_000, f"hangs: {layers}"
-        offer = taken < len(layers) and rng.random() < 0.5
+        # The layer after the next has to wait, as in a program: its table needs a place.
+        running = int(np.searchsorted(ends, words_freed, side="right"))
+        offer = taken < min(len(layers), running + 2) and rng.random() < 0.5
         dut.layer_valid_i.value = int(offer)
         # A layer is there with its valid only.
         dut.layer_i.value = pack_layer(**layers[taken].fields) if offer else 0
@@ -144,46 +152,47 @@ async def run(
         _, data, last = beats.popleft() if valid else (0, int(rng.integers(1 << 62)), True)
         dut.data_valid_i.value, dut.data_i.value, dut.data_last_i.value = int(valid), data, last
         free_words = words_freed < loaded and not next(stall_free)
-        free_parameters = parameters_freed < words_freed and not next(stall_free)
-        dut.group_free_i.value, dut.parameter_free_i.value = int(free_words), int(free_parameters)
+        # Parameters are used after the words, slice by slice.
+        used = expected[words_freed - 1].slices.stop if words_freed else 0
+        free_parameters = slices_freed < used and not next(stall_free)
+        dut.weights_free_i.value, dut.parameter_free_i.value = int(free_words), int(free_parameters)
         dut.free_words_i.value = 0
         if free_words:
-            dut.free_words_i.value = expected[words_freed].words
-            rings.free_words(expected[words_freed])
+            dut.free_words_i.value = len(expected[words_freed].words)
+            buffers.free_words(expected[words_freed])
             words_freed += 1
         if free_parameters:
-            rings.free_parameters(expected[parameters_freed])
-            parameters_freed += 1
+            buffers.free_parameters(slices_freed)
+            slices_freed += 1
         await ReadOnly()
         if dut.req_valid_o.value and ready:
-            group = expected[requested]
+            unit = expected[requested]
             assert requested < ends[taken - 1], "asks before it has the layer"
-            assert int(dut.req_address_o.value) == group.address
-            assert int(dut.req_beats_o.value) == group.beats
+            assert int(dut.req_address_o.value) == unit.address
+            assert int(dut.req_beats_o.value) == unit.beats
             when = cycle + int(rng.integers(1, 30))
             beats.extend(
-                (when, memory(group.address + BEAT_BYTES * i), i == group.beats - 1)
-                for i in range(group.beats)
+                (when, memory(unit.address + BEAT_BYTES * i), i == unit.beats - 1)
+                for i in range(unit.beats)
             )
             requested += 1
             held = expected[words_freed:requested]
-            assert sum(group.words for group in held) <= ARRAY.weight_words
-            assert requested - parameters_freed <= GROUPS
-            finished = np.searchsorted(ends, words_freed, side="right")
-            early = max(early, requested - int(ends[finished]) if finished < len(ends) else 0)
+            assert sum(len(held_unit.words) for held_unit in held) <= ARRAY.weight_words
+            assert unit.slices.stop - slices_freed <= ARRAY.parameter_slices
+            early = max(early, requested - int(ends[running]) if running < len(ends) else 0)
         if dut.wr_valid_o.value:
-            rings.write(dut)
-        if dut.group_loaded_o.value:
-            rings.check(expected[loaded])
+            buffers.write(dut)
+        if dut.weights_loaded_o.value:
+            buffers.check(expected[loaded])
             loaded += 1
         taken += int(offer and dut.layer_ready_o.value)
-        if parameters_freed == len(expected):
+        if words_freed == len(expected) and slices_freed == expected[-1].slices.stop:
             break
         await RisingEdge(dut.clk_i)
     assert taken == len(layers)
-    assert rings.empty
+    assert buffers.empty
     await RisingEdge(dut.clk_i)
-    dut.group_free_i.value = dut.parameter_free_i.value = 0
+    dut.weights_free_i.value = dut.parameter_free_i.value = 0
     return early
 
 
@@ -202,11 +211,11 @@ async def random_layers(dut: Any, stall: tuple[float, float, float]) -> None:
     await start(dut, **dict.fromkeys(INPUTS, 0))
     layers = [layer for layer in edge_layers(ARRAY) if layer.legal]
     layers += [draw(rng, ARRAY, 5000) for _ in range(8)]
-    layers.append(
-        LayerModel(array=ARRAY, output_channels=(2 * GROUPS + 3) * ARRAY.output_lanes)
-    )  # the ring of parameters is full first
+    # The ring of parameters is full first; then both ends of it are used by one group.
+    groups = ARRAY.parameter_groups
+    layers.append(LayerModel(array=ARRAY, output_channels=(2 * groups + 3) * ARRAY.output_lanes))
     early = await run(dut, layers, rng, stall)
-    assert early > 0, "no group was asked for ahead of its layer"
+    assert early > 0, "nothing was asked for ahead of its layer"
     for _ in range(3):
         await reset(dut)
         order = [layers[index] for index in rng.permutation(len(layers))[:4]]
@@ -222,9 +231,14 @@ async def reset_in_the_middle(dut: Any) -> None:
     for length in rng.integers(1, 60, 10):
         dut.layer_valid_i.value, dut.req_ready_i.value = 1, 1
         dut.layer_i.value = pack_layer(**layers[0].fields)
+        owed = 0  # beats that were asked for, without the last of each request
         for _ in range(int(length)):
-            dut.data_valid_i.value = int(rng.integers(2))
-            dut.data_last_i.value = 0
+            valid = owed > 0 and bool(rng.integers(2))
+            owed -= valid
+            dut.data_valid_i.value, dut.data_last_i.value = int(valid), 0
+            await ReadOnly()
+            if dut.req_valid_o.value and owed == 0:
+                owed = int(dut.req_beats_o.value) - 1
             await RisingEdge(dut.clk_i)
         dut.layer_valid_i.value = dut.data_valid_i.value = 0
         await reset(dut)
