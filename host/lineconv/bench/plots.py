@@ -10,6 +10,7 @@ from typing import Any
 from lineconv.bench.figures import Engine, LayerFigures, NetworkFigures
 from lineconv.errors import InvalidFileError
 from lineconv.extras import require
+from lineconv.roofline import draw_roofline
 
 __all__ = ["require_plots", "save_plots"]
 
@@ -96,9 +97,8 @@ def _utilisation(engine: Engine, networks: Sequence[NetworkFigures]) -> Any:
 def _roofline(
     engine: Engine, bytes_per_cycle: float, groups: dict[str, tuple[LayerFigures, ...]]
 ) -> Any:
-    """MAC per byte of traffic against MAC per cycle, both logarithmic."""
+    """All layers of all groups."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
@@ -112,37 +112,10 @@ def _roofline(
         ]
         for name, layers in groups.items()
     }
-    every = [point for group in points.values() for point in group]
-    peak = engine.array.macs_per_cycle
-    ridge = peak / bytes_per_cycle
-    low = min(ridge, *(x for x, _ in every)) / 1.5
-    high = max(ridge, *(x for x, _ in every)) * 1.5
-    axes.plot([low, ridge, high], [low * bytes_per_cycle, peak, peak], color="black", linewidth=1.2)
-    for (name, group), colour, marker in zip(points.items(), _COLOURS, _MARKERS, strict=False):
-        xs, ys = zip(*group, strict=True)
-        axes.scatter(xs, ys, s=18, color=colour, marker=marker, label=name, alpha=0.8)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(low, high)
-    axes.set_ylim(min(y for _, y in every) / 1.5, peak * 1.6)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_locator(NullLocator())
-    axes.set_xlabel("MAC per byte of memory traffic")
-    axes.set_ylabel("MAC per cycle")
-    axes.annotate(
-        f"array: {peak} MAC/cycle", (high, peak), (-4, 4), textcoords="offset points", ha="right"
-    )
-    axes.annotate(
-        f"memory: {bytes_per_cycle:g} B/cycle",
-        (ridge / 2, peak / 2),
-        (-6, 2),
-        textcoords="offset points",
-        ha="right",
-    )
+    styles = {
+        name: {"s": 18, "color": colour, "marker": marker}
+        for name, colour, marker in zip(points, _COLOURS, _MARKERS, strict=False)
+    }
+    draw_roofline(axes, points, styles, engine.array.macs_per_cycle, bytes_per_cycle)
     axes.set_title(f"Convolution layers under the roofs\n{engine}", fontsize=9)
-    axes.grid(linewidth=0.3)
-    axes.set_axisbelow(True)
-    axes.legend(loc="lower right", framealpha=1)
     return figure

@@ -16,12 +16,14 @@ from lineconv.files import require_writable, write_whole
 from lineconv.presets import preset
 from lineconv.profiling.figures import network_figures
 from lineconv.profiling.profile import NetworkProfile
+from lineconv.roofline import draw_roofline
 
 __all__ = ["FORMATS", "check_plot", "save_plot"]
 
 FORMATS = (".png", ".svg", ".pdf")
 _COLOURS = {"array": "#3b6fb6", "vector unit": "#4f9a57", "host": "#d1762c", "copy": "#999999"}
 _ROWS = ("engine", "host")
+_MOST_NAMES = 30
 _NAMED = 0.04  # share of the time from which on a bar has room for its name
 
 
@@ -131,46 +133,20 @@ def _timeline(axes: Any, profile: NetworkProfile) -> None:
 
 
 def _roofline(axes: Any, profile: NetworkProfile) -> None:
-    """MAC per byte of traffic against MAC per cycle, both logarithmic."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    array = profile.network.array
-    peak = array.macs_per_cycle
-    bandwidth = preset(profile.network.target).memory.bytes_per_cycle
-    points = []
+    """Layers with products; their names, as far as there is room."""
+    array, memory = profile.network.array, preset(profile.network.target).memory
+    groups: dict[str, list[tuple[float, float]]] = {"array": [], "vector unit": []}
+    names = []
     for layer in network_figures(profile.network, profile):
         run = layer.run
-        if run is not None and run.macs and run.cycles and run.read_beats + run.write_beats:
+        if run is not None and run.macs and run.cycles:
             nbytes = (run.read_beats + run.write_beats) * array.beat_bytes
-            points.append((run.macs / nbytes, run.macs / run.cycles, layer.where, layer.name))
-    ridge = peak / bandwidth
-    low = min([ridge, *(point[0] for point in points)]) / 1.5
-    high = max([ridge, *(point[0] for point in points)]) * 1.5
-    axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color="black", linewidth=1.2)
-    for kind in ("array", "vector unit"):
-        group = [point for point in points if point[2].startswith(kind)]
-        if group:
-            xs, ys, _, _ = zip(*group, strict=True)
-            axes.scatter(xs, ys, s=20, color=_COLOURS[kind], label=kind, alpha=0.8)
-    if len(points) <= 30:
-        for x, y, _, name in points:
-            axes.annotate(name, (x, y), (4, 2), textcoords="offset points", fontsize=6)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(low, high)
-    axes.set_ylim(min([peak, *(point[1] for point in points)]) / 1.5, peak * 1.6)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_locator(NullLocator())
-    axes.set_xlabel("MAC per byte of memory traffic")
-    axes.set_ylabel("MAC per cycle")
-    axes.set_title(
-        f"Layers under the roofs: {peak} MAC/cycle, {bandwidth:g} B/cycle of "
-        f"{profile.network.target}'s memory",
-        loc="left", fontsize=10,
-    )  # fmt: skip
-    axes.grid(linewidth=0.3)
-    axes.set_axisbelow(True)
-    if points:
-        axes.legend(loc="lower right", framealpha=1)
+            group = groups["array" if layer.where.startswith("array") else "vector unit"]
+            group.append((run.macs / nbytes, run.macs / run.cycles))
+            names.append((layer.name, group[-1]))
+    styles = {name: {"s": 20, "color": _COLOURS[name]} for name in groups}
+    draw_roofline(axes, groups, styles, array.macs_per_cycle, memory.bytes_per_cycle)
+    if len(names) <= _MOST_NAMES:
+        for name, point in names:
+            axes.annotate(name, point, (4, 2), textcoords="offset points", fontsize=6)
+    axes.set_title("Layers under the roofs", loc="left", fontsize=10)
