@@ -16,9 +16,9 @@ __all__ = ["Loader", "RowLoader", "WeightLoader"]
 # Cycles that the RTL takes, beside the latency of the memory:
 _REQUEST = 2  # from one request to the next
 _ROW_USE = 4  # from the request of a row to its first word, beside those of its beats
-_ITEM_USE = 5  # the same of an item of weights: those of a group, or of a kernel row
+_UNIT_USE = 5  # the same of a unit of weights: those of a group, or of a kernel row
 _ROW_FREE = 7  # from the last word that reads a row to a request into its slot
-_WORDS_FREE = 23  # the same of the words of an item
+_WORDS_FREE = 23  # the same of the words of a unit
 _PARAMETERS_FREE = 45  # and of the parameters of a group, which are used after the array
 
 
@@ -116,7 +116,7 @@ class RowLoader(Loader):
 
 @dataclass
 class _Weights:
-    """The items of a layer's weights that are to be requested, from a time on."""
+    """The units of a layer's weights that are to be requested, from a time on."""
 
     work: Work
     rate: float
@@ -125,28 +125,28 @@ class _Weights:
 
     @property
     def left(self) -> int:
-        """Items that have not been requested."""
-        return self.work.groups * self.work.group_items - self.next
+        """Units that have not been requested."""
+        return self.work.groups * self.work.group_units - self.next
 
     @property
     def words(self) -> int:
-        """Words of an item."""
-        return self.work.group_words // self.work.group_items
+        """Words of a unit."""
+        return self.work.group_words // self.work.group_units
 
     @property
     def begins_group(self) -> bool:
-        """The next item comes with the parameters of its group."""
-        return self.next % self.work.group_items == 0
+        """The next unit comes with the parameters of its group."""
+        return self.next % self.work.group_units == 0
 
     @property
     def ends_group(self) -> bool:
-        """The next item is the last of its group."""
-        return (self.next + 1) % self.work.group_items == 0
+        """The next unit is the last of its group."""
+        return (self.next + 1) % self.work.group_units == 0
 
     @property
     def beats(self) -> int:
-        """Of the next item."""
-        beats = self.work.item_beats
+        """Of the next unit."""
+        beats = self.work.unit_beats
         if self.begins_group:
             beats += self.work.parameter_beats
         if self.next == 0:
@@ -160,31 +160,31 @@ class WeightLoader(Loader):
     def __init__(self, array: Array, memory: MemoryModel) -> None:
         super().__init__()
         self._memory = memory
-        self._latency = memory.read_latency + _ITEM_USE
+        self._latency = memory.read_latency + _UNIT_USE
         self._waiting: deque[_Weights] = deque()
-        self._held: deque[tuple[int, int]] = deque()  # words and slices that the items give back
+        self._held: deque[tuple[int, int]] = deque()  # words and slices that the units give back
         self._words = array.weight_words  # free ones
         self._slices = array.parameter_slices
 
     @property
     def to_request(self) -> int:
-        """Items of the layer in work that have not been requested yet."""
+        """Units of the layer in work that have not been requested yet."""
         return self._waiting[0].left if self._waiting else 0
 
     def under_way(self, time: float) -> float:
-        """Cycles until the item that arrives at a time is complete; 0 if none does."""
+        """Cycles until the unit that arrives at a time is complete; 0 if none does."""
         return self.left / self.rate if self.due <= time else 0.0
 
     def offer(self, work: Work, time: float) -> None:
         """The weights of one more layer may be requested from `time` on."""
-        beats = work.item_beats + work.parameter_beats // work.group_items
+        beats = work.unit_beats + work.parameter_beats // work.group_units
         memory = self._memory
         rate = read_rate(beats, beats, memory.read_latency, memory.max_outstanding)
         self._waiting.append(_Weights(work, rate, time))
-        self._request_items(time)
+        self._request_units(time)
 
     def free(self, time: float) -> None:
-        """The last word that uses the oldest item was issued."""
+        """The last word that uses the oldest unit was issued."""
         words, slices = self._held.popleft()
         needed = self._waiting[0].work.group_slices if self._waiting else 0
         if slices and self._slices < needed:
@@ -193,7 +193,7 @@ class WeightLoader(Loader):
             time += _WORDS_FREE
         self._words += words
         self._slices += slices
-        self._request_items(time)
+        self._request_units(time)
 
     def state(self, now: float) -> tuple[float, ...]:
         place = self._waiting[0].begins_group if self._waiting else True
@@ -204,7 +204,7 @@ class WeightLoader(Loader):
         if items:
             self._take(items)
 
-    def _request_items(self, time: float) -> None:
+    def _request_units(self, time: float) -> None:
         """Request what has room from `time` on."""
         while self._waiting:
             weights = self._waiting[0]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages of the engine at work on a layer, from event to event.
 
-An event is the end of an item (an input row, a weight group, a step of the sequencer), the time
+An event is the end of an item (an input row, a unit of weights, a step of the sequencer), the time
 from which an item can arrive, or the output side being full or empty. Between two events all rates
 are constant: beats flow.
 """
@@ -43,7 +43,7 @@ class State:
 
     Attributes:
         future: what the future depends on, beside the place in the walk.
-        rows, weights: items loaded so far.
+        rows, weights: rows and units of weights loaded so far.
         read_beats, now, stalls: of the pipeline.
     """
 
@@ -73,7 +73,7 @@ class Pipeline:
         self.weights = WeightLoader(array, memory)
         self._rows: RowLoader
         self._slices = 1  # of a group of the layer
-        self._first_item = self._items = 0  # of weights: of the layer, and of the one that follows
+        self._first_unit = self._units = 0  # of weights: of the layer, and of the one that follows
         self._waiting = 0.0  # beats on the output side
         self._write_rate = 1.0
         self._room = 0.0
@@ -86,8 +86,8 @@ class Pipeline:
         """The stages start on a layer, whose weights come next from the weight loader; when."""
         self._rows = RowLoader(layer, self._memory, self.now)
         self._slices = layer.group_slices
-        self._first_item = self._items
-        self._items += layer.groups * layer.group_items
+        self._first_unit = self._units
+        self._units += layer.groups * layer.group_units
         self.begun = inf
         self.stalls = dict.fromkeys(Wait, 0.0)
         return self.now
@@ -117,7 +117,7 @@ class Pipeline:
         """Go on until a step of the sequencer is done."""
         while self._rows.loaded < step.rows:
             self._advance(Wait.INPUT, inf)
-        while self.weights.loaded < self._first_item + step.weights:
+        while self.weights.loaded < self._first_unit + step.weights:
             self._advance(Wait.WEIGHTS, inf)
         self.begun = min(self.begun, self.now)
         left = step.outputs * self._output_cycles

@@ -21,10 +21,10 @@ class Step:
 
     Attributes:
         rows: input rows, over all passes, that must be in the line buffer.
-        weights: items of weights, over all passes, that must be loaded.
+        weights: units of weights, over all passes, that must be loaded.
         outputs: (pixel, group) results, or the part of one that a kernel row makes; not 0.
         rows_free: input rows, over all passes, that are not needed after it.
-        frees_weights: it is the last to use its item of weights.
+        frees_weights: it is the last to use its unit of weights.
     """
 
     rows: int
@@ -61,10 +61,10 @@ class Work:
         out_rows, out_columns, stride, pad_top, span_rows: walk over the output; `span_rows` input
             rows lie under the kernel.
         groups, groups_per_pass, group_words: weights.
-        group_items: items in which the weights of a group are loaded and freed: 1, or its kernel
+        group_units: units in which the weights of a group are loaded and freed: 1, or its kernel
             rows.
         group_slices: slices of a group, whose parameters are held like its weights.
-        item_beats, parameter_beats: of an item in memory, and of the parameters of a group, which
+        unit_beats, parameter_beats: of a unit in memory, and of the parameters of a group, which
             come with the first.
         table_beats: of the table in front of the first group.
         output, last_output: results of a pass with groups_per_pass groups, and of the last one.
@@ -82,9 +82,9 @@ class Work:
     groups: int
     groups_per_pass: int
     group_words: int
-    group_items: int
+    group_units: int
     group_slices: int
-    item_beats: int
+    unit_beats: int
     parameter_beats: int
     table_beats: int
     output: Output
@@ -108,7 +108,7 @@ class Work:
     @property
     def weight_beats(self) -> int:
         """Beats of the weight stream."""
-        group_beats = self.parameter_beats + self.group_items * self.item_beats
+        group_beats = self.parameter_beats + self.group_units * self.unit_beats
         return self.table_beats + self.groups * group_beats
 
     @property
@@ -138,8 +138,8 @@ class Work:
     def steps(self, index: int, row: int) -> Iterator[Step]:
         """The sequencer's walk over an output row of a pass. The first column of a pass, which
         meets new groups, and the last, which frees them, are told group by group."""
-        if self.group_items > 1:
-            yield from self._item_steps(index)
+        if self.group_units > 1:
+            yield from self._unit_steps(index)
             return
         first_group = index * self.groups_per_pass
         groups = min(self.groups_per_pass, self.groups - first_group)
@@ -170,14 +170,14 @@ class Work:
         for left in reversed(range(by_group)):
             yield Step(rows, loaded, 1, free_before if left else free, True)
 
-    def _item_steps(self, group: int) -> Iterator[Step]:
-        """The walk over the only output pixel: item by item of the weights."""
+    def _unit_steps(self, group: int) -> Iterator[Step]:
+        """The walk over the only output pixel: unit by unit of the weights."""
         rows_before = 0 if self.resident else group * self.in_rows
         rows = rows_before + self.in_rows
-        first = group * self.group_items + 1
-        for item in range(first, first + self.group_items):
-            last = item == first + self.group_items - 1
-            yield Step(rows, item, 1 / self.group_items, rows if last else rows_before, True)
+        first = group * self.group_units + 1
+        for unit in range(first, first + self.group_units):
+            last = unit == first + self.group_units - 1
+            yield Step(rows, unit, 1 / self.group_units, rows if last else rows_before, True)
 
 
 def work(tile: Tile, array: Array) -> Work:
@@ -209,9 +209,9 @@ def work(tile: Tile, array: Array) -> Work:
         groups=groups,
         groups_per_pass=tile.groups_per_pass,
         group_words=tile.group_words,
-        group_items=len(tile.kernel_rows) if tile.weights_by_row else 1,
+        group_units=len(tile.kernel_rows) if tile.weights_by_row else 1,
         group_slices=group_slices,
-        item_beats=word_beats * (tile.row_words if tile.weights_by_row else tile.group_words),
+        unit_beats=word_beats * (tile.row_words if tile.weights_by_row else tile.group_words),
         parameter_beats=lanes * PARAMETER.itemsize // beat_bytes,
         table_beats=TABLE_BYTES // beat_bytes if tile.table else 0,
         output=output,
