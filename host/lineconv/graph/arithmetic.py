@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lineconv.graph.layers import Add, AnyArray, Dequantize, Mul, Quantize, Table, Tensor
 
 __all__ = [
+    "add_factors",
     "all_values",
     "as_int8",
     "dequantize",
@@ -100,6 +101,16 @@ def as_index(x: AnyArray) -> npt.NDArray[np.intp]:
 
 def run_add(layer: Add, a: AnyArray, b: AnyArray) -> AnyArray:
     """An `Add` layer, through a table of all pairs."""
+    (y,) = layer.outputs
+    a_ratio, b_ratio, fixed = add_factors(layer)
+    a_all, b_all = (all_values(x.dtype).astype(np.float32) for x in layer.inputs)
+    table = np.rint(fma(a_ratio, a_all[:, None], fma(b_ratio, b_all, fixed)))
+    low, high = layer.clamp or (-np.inf, np.inf)
+    return _pairs(saturate(np.clip(table, low, high), y.dtype), a, b)
+
+
+def add_factors(layer: Add) -> tuple[np.float32, np.float32, np.float32]:
+    """(ra, rb, k) of the sum rne(fma(ra, a, fma(rb, b, k)))."""
     first, second = layer.inputs
     (y,) = layer.outputs
     y_scale = np.float32(_scale(y))
@@ -107,10 +118,7 @@ def run_add(layer: Add, a: AnyArray, b: AnyArray) -> AnyArray:
     b_ratio = np.float32(_scale(second)) / y_scale
     a_zero, b_zero = np.float32(first.zero_point), np.float32(second.zero_point)
     fixed = np.float32(y.zero_point) - fma(a_ratio, a_zero, b_ratio * b_zero)
-    a_all, b_all = (all_values(x.dtype).astype(np.float32) for x in (first, second))
-    table = np.rint(fma(a_ratio, a_all[:, None], fma(b_ratio, b_all, fixed)))
-    low, high = layer.clamp or (-np.inf, np.inf)
-    return _pairs(saturate(np.clip(table, low, high), y.dtype), a, b)
+    return a_ratio, b_ratio, np.float32(fixed)
 
 
 def run_mul(layer: Mul, a: AnyArray, b: AnyArray) -> AnyArray:
