@@ -116,17 +116,14 @@ def test_with_rows(shape: tuple[int, int, int, int], height: int, fits: bool) ->
         assert np.array_equal(other.array(memory), values.reshape(shape[0], height, -1, shape[3]))
 
 
-def test_rows_as_pixels() -> None:
-    view = View.dense("x", SHAPE, np.int8, 8)
+def test_merged() -> None:
+    view = View.dense("x", (2, 5, 6, 3), np.int32, 8)
     memory, values = numbered(view)
-    pixels = view.rows_as_pixels()
-    assert pixels is not None
-    assert np.array_equal(pixels.array(memory), values.reshape(2, 5, 1, 84))
-    part = view.channel_part(range(2, 6))
-    assert part.rows_as_pixels() is None
-    column = part.spatial_part(range(5), range(3, 4)).rows_as_pixels()
-    assert column is not None
-    assert column.shape == (2, 5, 1, 4)
+    for pixels in (1, 2, 6):
+        merged = view.merged(pixels)
+        assert merged.adjacent
+        expected = values.reshape(2, 5, 6 // pixels, 3 * pixels)
+        assert np.array_equal(merged.array(memory), expected)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])

@@ -6,10 +6,11 @@
 """
 
 from lineconv import errors
+from lineconv.compiler.compile import compile
 from lineconv.device import devices, open
 from lineconv.driver import Accelerator
 from lineconv.layer import ConvLayer
 
-__all__ = ["Accelerator", "ConvLayer", "__version__", "devices", "errors", "open"]
+__all__ = ["Accelerator", "ConvLayer", "__version__", "compile", "devices", "errors", "open"]
 
 __version__ = "0.1.0"

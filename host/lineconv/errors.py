@@ -26,6 +26,10 @@ class InvalidFileError(InvalidInputError):
     """A file is damaged, of another version, or not what its name promises."""
 
 
+class HostLayerError(InvalidInputError):
+    """A network has layers that the engine cannot compute, and was to have none."""
+
+
 class UnknownDeviceError(InvalidInputError):
     """No device answers to the given name."""
 

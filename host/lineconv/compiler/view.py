@@ -130,6 +130,15 @@ class View:
         height = self.batch * self.height
         return replace(self, batch=1, height=height, row_stride=step, image_stride=height * step)
 
+    def as_images(self, batch: int) -> View | None:
+        """The pixels in so many images; None if no strides describe that."""
+        if batch == self.batch:
+            return self
+        height, rest = divmod(self.height, batch)
+        if self.batch > 1 or rest:
+            return None
+        return replace(self, batch=batch, height=height, image_stride=height * self.row_stride)
+
     def with_rows(self, height: int, beat_bytes: int) -> View | None:
         """The pixels of each image in so many rows; None if no strides describe that."""
         width, rest = divmod(self.height * self.width, height)
@@ -148,13 +157,15 @@ class View:
         row = packing.row_stride(width * step, beat_bytes)
         return replace(self, height=height, width=width, row_stride=row, pixel_stride=step)
 
-    def rows_as_pixels(self) -> View | None:
-        """Each row as one pixel with all its channels; None if they do not lie side by side."""
-        if self.width > 1 and not self.adjacent:
-            return None
-        channels = self.width * self.channels
+    def merged(self, pixels: int) -> View:
+        """So many pixels of a row as one with all their channels; they must be adjacent."""
+        assert self.adjacent or pixels == 1, self
+        assert self.width % pixels == 0, (self, pixels)
         return replace(
-            self, width=1, channels=channels, pixel_stride=channels * self.dtype.itemsize
+            self,
+            width=self.width // pixels,
+            channels=self.channels * pixels,
+            pixel_stride=self.pixel_stride * pixels,
         )
 
     # --- the bytes ------------------------------------------------------------------------------

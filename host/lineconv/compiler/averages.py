@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Means of a few pixels: the engine's numbers that equal ONNX Runtime's, proven for every sum.
+
+ONNX Runtime adds dequantised values in float32, in an order that may change. docs/numerics.md,
+section 6, says when that has one result for each integer sum, and bounds it where it may have more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from lineconv import golden
+from lineconv.compiler.lowering import formats
+from lineconv.graph.arithmetic import saturate
+from lineconv.graph.layers import Tensor
+from lineconv.layer import ConvLayer
+
+__all__ = ["Average", "exact_average"]
+
+_HALF_ULP = 2.0**-24  # largest relative error of a float32 operation
+_SLACK = 1.001  # for products of such errors, and for float64
+_ULPS = (0, 1, -1, 2, -2)  # tried around the multiplier
+
+_Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Average:
+    """Numbers of a depthwise convolution with weights of 1; the bias is that of its layer."""
+
+    bias: int
+    multiplier: np.float32
+    zero_point: int
+
+
+def exact_average(x: Tensor, y: Tensor, count: int) -> Average | None:
+    """Numbers that make ONNX Runtime's mean of `count` pixels, or None if none are known to."""
+    assert x.scale is not None
+    assert y.scale is not None
+    limits = np.iinfo(x.dtype)
+    sums = np.arange(count * (limits.min - x.zero_point), count * (limits.max - x.zero_point) + 1)
+    lowest, highest = _onnx_runtime(x, y, count, sums)
+    if not np.array_equal(lowest, highest):
+        return None
+    factor = np.float32(x.scale) / np.float32(y.scale) / np.float32(count)
+    zero_sum = round(y.zero_point / float(factor)) if y.zero_point else 0
+    # The zero point may be added before rounding, as ONNX Runtime does it, or behind.
+    places = [(0, y.zero_point), (zero_sum, 0)]
+    for (bias, zero_point), ulps in product(places, _ULPS):
+        if abs(bias) > 2**30:
+            continue
+        multiplier = (factor.view(np.int32) + np.int32(ulps)).view(np.float32)
+        if np.array_equal(_engine(sums + bias, multiplier, zero_point, y), lowest):
+            return Average(bias, multiplier, zero_point)
+    return None
+
+
+def _onnx_runtime(
+    x: Tensor, y: Tensor, count: int, sums: npt.NDArray[np.int64]
+) -> tuple[_Float64, _Float64]:
+    """The smallest and the largest result that ONNX Runtime may have for each sum."""
+    x_scale, y_scale = np.float32(x.scale), np.float32(y.scale)
+    limits = np.iinfo(x.dtype)
+    largest = max(limits.max - x.zero_point, x.zero_point - limits.min)
+    mantissa, _ = np.frexp(x_scale)
+    bits = int(mantissa * 2**24)
+    odd = bits // (bits & -bits)
+    if count * largest * odd <= 2**24:  # no float32 sum is rounded
+        total = sums.astype(np.float32) * x_scale
+        mean = total / np.float32(count) / y_scale
+        exact = saturate(np.rint(mean + np.float32(y.zero_point)), y.dtype)
+        return exact.astype(np.float64), exact.astype(np.float64)
+    # Rounded are the terms, then each partial sum, then two quotients and the last sum.
+    scale = float(x_scale) / float(y_scale) / count
+    value = sums * scale
+    error = largest * scale * (count + count * (count + 1) / 2)
+    error = _SLACK * _HALF_ULP * (error + 3 * np.abs(value) + abs(y.zero_point))
+    lowest, highest = (
+        saturate(np.rint(value + y.zero_point + end), y.dtype).astype(np.float64)
+        for end in (-error, error)
+    )
+    return lowest, highest
+
+
+def _engine(
+    sums: npt.NDArray[np.int64], multiplier: np.float32, zero_point: int, y: Tensor
+) -> _Float64:
+    layer = ConvLayer(1, 1, 1, 1, (1, 1), y_zero_point=zero_point, output=formats(y.dtype)[0])
+    acc = sums.astype(np.int32).reshape(1, 1, 1, -1)
+    return golden.requantize(acc, multiplier, layer).reshape(-1).astype(np.float64)
