@@ -167,3 +167,17 @@ def test_transposed(
             most = [-(-k // s) for k, s in zip(kernel, stride, strict=True)]
             taps = 6 // groups * most[0] * most[1]
             assert network.layers[1].macs <= int(np.prod(fields["shape"])) * taps
+
+
+@DTYPES
+def test_groups_with_more_outputs_than_lanes(dtype: str) -> None:
+    """Each descriptor computes one lot of lanes of every group, if the order does not matter."""
+    b = GraphBuilder(67, dtype)
+    x = b.conv(b.input(1, 4, 9, 8), 24, 1)
+    y = b.conv(x, 72, groups=3)  # 24 outputs: three groups of 8 lanes
+    graph = b.graph(b.conv(y, 5, 1), b.conv(y, 6, 1))
+    grouped = only_engine(check(graph, "tiny"))[1:-2]
+    assert grouped["output_channels"].tolist() == [24, 24, 24]
+    assert (grouped["group_step"] == 8).all()
+    for kept in (b.graph(y), b.graph(b.table(y)), b.graph(b.conv(y, 72, groups=72))):
+        assert len(only_engine(check(kept, "tiny"))) >= 3

@@ -9,12 +9,12 @@ from itertools import product
 
 import numpy as np
 
+from lineconv.compiler.channel_order import shuffled_channels
 from lineconv.compiler.device_tensor import DeviceTensor
 from lineconv.compiler.images import OTHER_ORDER, read_images
 from lineconv.compiler.lowering import HostOnlyError, Lowering, formats
 from lineconv.compiler.memory import default_shape
 from lineconv.compiler.parts import MAX_AXES, concat_spans, pad_spans, part
-from lineconv.compiler.rewrite import shuffled_channels
 from lineconv.compiler.vector import copy
 from lineconv.compiler.view import View
 from lineconv.graph.layers import (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes jobs of a graph's layers: tables behind what makes their input, shuffles into weights."""
+"""Makes jobs of a graph's layers, tables with what makes their input."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from lineconv.compiler.channel_order import absorb_shuffles, split_groups
 from lineconv.graph import Graph
 from lineconv.graph.arithmetic import as_index
 from lineconv.graph.layers import (
@@ -23,11 +22,11 @@ from lineconv.graph.layers import (
     Resize,
     Table,
     Tensor,
-    TransposedConvolution,
 )
 from lineconv.layer import OutputType
+from lineconv.presets import Array
 
-__all__ = ["Job", "find_jobs", "shuffled_channels"]
+__all__ = ["Job", "find_jobs"]
 
 # Layers whose results go through the engine's output stage, where a table is free.
 _TAKES_TABLE = (Convolution, MaxPool, AveragePool, GlobalAveragePool, Add, Resize, ChannelShuffle)
@@ -57,10 +56,12 @@ class Job:
         return tuple(type(layer).__name__ for layer in covered)
 
 
-def find_jobs(graph: Graph) -> list[Job]:
+def find_jobs(graph: Graph, array: Array) -> list[Job]:
     """The layers of a graph, in order, without those that others take along."""
     outputs = {tensor.name for tensor in graph.outputs}
-    layers = _compose_tables(_absorb_shuffles(list(graph.layers), outputs), outputs)
+    layers = absorb_shuffles(graph.layers, outputs)
+    layers = split_groups(layers, outputs, array.output_lanes)
+    layers = _compose_tables(layers, outputs)
     sole = _sole_users(layers, outputs)
     taken: set[str] = set()
     result = []
@@ -108,37 +109,3 @@ def _compose_tables(layers: list[Layer], outputs: set[str]) -> list[Layer]:
         else:
             result.append(layer)
     return result
-
-
-def _absorb_shuffles(layers: list[Layer], outputs: set[str]) -> list[Layer]:
-    """Channel shuffles that only dense convolutions read, by turning their weights round."""
-    for shuffle in [layer for layer in layers if isinstance(layer, ChannelShuffle)]:
-        (x,), (shuffled,) = shuffle.inputs, shuffle.outputs
-        users = [layer for layer in layers if shuffled in layer.inputs]
-        if shuffled.name in outputs or not all(_is_dense(user, shuffled) for user in users):
-            continue
-        source = shuffled_channels(shuffle)
-        for user in users:
-            assert isinstance(user, Convolution)
-            weights = np.empty_like(user.weights)
-            weights[:, source] = user.weights
-            layers[layers.index(user)] = dataclasses.replace(user, inputs=(x,), weights=weights)
-        layers.remove(shuffle)
-    return layers
-
-
-def shuffled_channels(shuffle: ChannelShuffle) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """The input channel that each output channel is."""
-    channels = shuffle.inputs[0].shape[1]
-    return np.arange(channels).reshape(shuffle.groups, -1).T.reshape(-1)
-
-
-def _is_dense(layer: Layer, x: Tensor) -> bool:
-    """A convolution over all channels of images."""
-    return (
-        isinstance(layer, Convolution)
-        and not isinstance(layer, TransposedConvolution)
-        and layer.layer.groups == 1
-        and layer.layer.in_channels == x.shape[1]
-        and len(x.shape) > 2
-    )

@@ -61,7 +61,7 @@ class Schedule:
 
 def schedule(graph: Graph, preset: Preset) -> Schedule:
     """Engine and host by turns, each as long as it finds work, so that programs are few."""
-    pending = find_jobs(graph)
+    pending = find_jobs(graph, preset.array)
     memory = Memory(
         preset.array.beat_bytes,
         graph.constants,
