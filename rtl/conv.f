@@ -7,6 +7,7 @@ conv_fifo.sv
 conv_multiply_add.sv
 conv_group_count.sv
 conv_check_fields.sv
+conv_check_sums.sv
 conv_check_steps.sv
 conv_check.sv
 conv_fetch.sv

@@ -8,7 +8,7 @@
 /// `start_i` begins a check at any time; the descriptor and the window must then stay for as long
 /// as `layer_o`, which passes many fields on, is used. `done_o` is high for one cycle; `error_o`
 /// and `layer_o` are valid from then until the next start. A step takes 3 cycles plus one per
-/// significant bit of its b, the count of groups one cycle per group: about 200 in all.
+/// significant bit of its b, the count of groups one cycle per group: about 250 to 300 in all.
 module conv_check
   import conv_regs_pkg::*;
   import conv_check_pkg::*;
@@ -56,7 +56,8 @@ module conv_check
   state_e state_d, state_q;
   step_e step_d, step_q;
   error_e error_d, error_q;
-  derived_t derived_d, derived_q;
+  derived_t derived;
+  logic [6:0] segments;
   condition_t condition;
   wide_t sum;
   logic sum_done, count_done;
@@ -76,9 +77,16 @@ module conv_check
     .window_last_i,
     .groups_i(groups),
     .condition_o(condition),
+    .derived_i(derived),
+    .segments_o(segments)
+  );
+
+  conv_check_sums u_sums (
+    .clk_i,
+    .step_i(step_q),
+    .keep_i(state_q == Judge),
     .sum_i(sum),
-    .derived_i(derived_q),
-    .derived_o(derived_d)
+    .derived_o(derived)
   );
 
   conv_multiply_add #(
@@ -91,7 +99,7 @@ module conv_check
     .start_i(state_q == Load),
     .a_i(condition.a),
     .b_i(condition.b),
-    .c_i(condition.c),
+    .c_i(wide_t'(condition.c)),
     .done_o(sum_done),
     .sum_o(sum)
   );
@@ -121,7 +129,8 @@ module conv_check
       Judge: begin
         step_d = step_e'(step_q + 5'd1);
         state_d = step_q == OutputEnd ? Done : Load;
-        if (!condition.legal || sum < condition.low || sum > condition.high) begin
+        if (!condition.legal || sum < wide_t'(condition.low) ||
+            (condition.limited && sum > wide_t'(condition.high))) begin
           error_d = condition.code;
           state_d = Done;
         end
@@ -143,7 +152,6 @@ module conv_check
     end
     step_q <= step_d;
     error_q <= error_d;
-    if (state_q == Judge) derived_q <= derived_d;
   end
 
   assign done_o = state_q == Done;
@@ -158,41 +166,41 @@ module conv_check
     input_unsigned: d.flags[0],
     input_zero_point: d.input_zero_point[7:0],
     input_height: d.input_height,
-    row_bytes: 24'(derived_q.row_bytes),
-    row_beats: 24'(derived_q.row_beats),
+    row_bytes: 24'(derived.row_bytes),
+    row_beats: 24'(derived.row_beats),
     row_slots: d.row_slots,
-    ring_beats: derived_q.ring_beats,
+    ring_beats: derived.ring_beats,
     resident: d.row_slots >= d.input_height,
     kernel_height: d.kernel_height[4:0],
-    segments: derived_q.segments,
+    segments: segments,
     segment_words: d.segment_words,
     dilation_height: d.dilation_height,
-    kernel_row_step: derived_q.kernel_row_step,
-    segment_step: derived_q.segment_step,
+    kernel_row_step: derived.kernel_row_step,
+    segment_step: derived.segment_step,
     group_step: 24'(d.group_step),
     output_height: d.output_height,
     output_width: d.output_width,
     output_channels: d.output_channels,
     stride_height: d.stride_height[3:0],
-    output_row_step: derived_q.output_row_step,
-    pixel_step: derived_q.pixel_step,
-    pad_left_bytes: derived_q.pad_left_bytes,
+    output_row_step: derived.output_row_step,
+    pixel_step: derived.pixel_step,
+    pad_left_bytes: derived.pad_left_bytes,
     pad_top: d.pad_top,
-    pad_top_step: derived_q.pad_top_step,
+    pad_top_step: derived.pad_top_step,
     weights_address: d.weights_address[31:0],
     has_table: d.flags[1],
     weights_by_row: d.flags[2],
     word_beats: is_vector ? 13'(VectorLanes / conv_pkg::BeatBytes) : 13'(Columns),
     slices_per_group: is_vector ? 8'(VectorLanes / conv_pkg::SliceLanes) : 8'(NumSlices),
-    row_words: derived_q.row_words[15:0],
-    group_words: derived_q.group_words[15:0],
+    row_words: derived.row_words[15:0],
+    group_words: derived.group_words[15:0],
     groups: groups,
     groups_per_pass: d.groups_per_pass,
     passes: passes,
     output_address: d.output_address[31:0],
     output_row_stride: d.output_row_stride,
     output_pixel_stride: d.output_pixel_stride,
-    output_row_bytes: derived_q.output_row[31:0],
+    output_row_bytes: derived.output_row,
     output_type: output_type_e'(d.output_type),
     rounding: rounding_e'(d.rounding),
     overflow: overflow_e'(d.overflow),

@@ -3,7 +3,8 @@
 /// What conv_check and its table of steps share.
 package conv_check_pkg;
 
-  typedef logic [51:0] wide_t;  // holds 32 bits x 18 bits and a few addresses on top
+  typedef logic [51:0] wide_t;  // holds 32 bits x 18 bits, and an address on top
+  typedef logic [32:0] part_t;  // holds two addresses on top of each other
 
   // In the order in which they run, which is that of the error codes.
   typedef enum logic [4:0] {
@@ -22,6 +23,7 @@ package conv_check_pkg;
     PixelStep,
     SegmentStep,
     RowBytes,
+    RowBeats,
     SegmentBytes,
     SegmentWords,
     RingBeats,
@@ -55,15 +57,17 @@ package conv_check_pkg;
     return output_type == conv_regs_pkg::OutputTypeInt32 ? {channels, 2'b00} : {2'b00, channels};
   endfunction
 
-  // A step holds if `legal` and low <= a * b + c <= high; `code` names the error if not.
+  // A step holds if `legal`, low <= a * b + c and, if `limited`, a * b + c <= high; `code` names the
+  // error if not.
   typedef struct packed {
     logic legal;
     conv_regs_pkg::error_e code;
     logic [31:0] a;
     logic [17:0] b;
-    wide_t c;
-    wide_t low;
-    wide_t high;
+    part_t c;
+    logic [22:0] low;
+    logic limited;
+    part_t high;
   } condition_t;
 
   // Sums that are kept, for layer_t or for later steps.
@@ -76,7 +80,6 @@ package conv_check_pkg;
     logic [21:0] row_bytes;
     logic [19:0] row_beats;
     logic [22:0] segment_bytes;
-    logic [6:0] segments;
     logic [23:0] ring_beats;
     logic [23:0] kernel_row_step;
     logic [23:0] output_row_step;
@@ -84,7 +87,7 @@ package conv_check_pkg;
     logic [22:0] row_words;  // segments x segment_words
     logic [26:0] group_words;
     logic [31:0] group_bytes;
-    wide_t output_row;  // bytes from the first to the last of an output row
+    logic [31:0] output_row;  // bytes from the first to the last of an output row
   } derived_t;
 
 endpackage

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The steps of conv_check: for each, the condition that it puts on a descriptor, and what is kept
-/// of its sum. Combinational.
+/// The steps of conv_check: for each, the condition that it puts on a descriptor. Combinational.
 ///
 /// All values are unsigned and wide enough for every descriptor, so that no overflow can hide a
 /// bad one. A step may rely on the conditions of the steps before it.
@@ -22,12 +21,12 @@ module conv_check_steps
   input logic [63:0] window_base_i,
   input logic [63:0] window_last_i,
   input conv_pkg::count_t groups_i,
-
   output condition_t condition_o,
-
-  input wide_t sum_i,
+  // Sums of the steps before; some are for layer_t alone.
+  // verilator lint_off UNUSEDSIGNAL
   input derived_t derived_i,
-  output derived_t derived_o
+  // verilator lint_on UNUSEDSIGNAL
+  output logic [6:0] segments_o  // as in layer_t
 );
 
   localparam int unsigned WordBytes = InputLanes * OutputLanes;
@@ -67,23 +66,24 @@ module conv_check_steps
   logic flattened;
   assign flattened = d.kernel_width == 8'd1 ||
       (is_conv && d.dilation_width == 16'd1 && d.input_pixel_stride == 32'(d.group_channels));
+  assign segments_o = flattened ? 7'd1 : d.kernel_width[6:0];
 
   // Rows of one tensor but one: those of ADD are of two in turn.
   conv_pkg::count_t last_row;
   assign last_row = (is_add ? d.input_height >> 1 : d.input_height) - 16'd1;
 
   // First byte beyond both the window and what AXI reaches.
-  wide_t window_end;
-  assign window_end = window_last_i[63:32] == '0 ? wide_t'(window_last_i[31:0]) + 52'd1
-                                                 : wide_t'(33'h1_0000_0000);
+  part_t window_end;
+  assign window_end = window_last_i[63:32] == '0 ? part_t'(window_last_i[31:0]) + 33'd1
+                                                 : part_t'(33'h1_0000_0000);
 
   function automatic logic starts_in_window(logic [63:0] first, logic [63:0] window_base);
     return {first[63:32], window_base[63:32]} == '0 && first[31:0] >= window_base[31:0];
   endfunction
 
   always_comb begin
-    condition_o = '{legal: 1'b1, code: ErrorOk, a: '0, b: '0, c: '0, low: '0, high: '1};
-    derived_o = derived_i;
+    condition_o = '{legal: 1'b1, code: ErrorOk, a: '0, b: '0, c: '0, low: '0, limited: 1'b0,
+                    high: '0};
 
     unique case (step_i)
       Kind: begin
@@ -105,40 +105,42 @@ module conv_check_steps
         condition_o.code = ErrorBadShape;
         condition_o.a = 32'(d.group_step);
         condition_o.b = 18'(groups_i - 16'd1);
-        condition_o.high = wide_t'(d.input_channels) - 52'd1;
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(d.input_channels) - 33'd1;
       end
       KernelRows: begin
         condition_o.a = 32'(d.dilation_height);
         condition_o.b = 18'(d.kernel_height);
-        derived_o.kernel_rows = sum_i[23:0];
       end
       FitHeight: begin
         condition_o.code = ErrorBadShape;
         condition_o.a = 32'(d.output_height - 16'd1);
         condition_o.b = 18'(d.stride_height);
-        condition_o.c = wide_t'(derived_i.kernel_rows) + 52'd1;
-        condition_o.high = wide_t'(d.input_height) + wide_t'(d.pad_top) +
-                           wide_t'(d.pad_bottom) + wide_t'(d.dilation_height);
+        condition_o.c = part_t'(derived_i.kernel_rows) + 33'd1;
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(d.input_height) + part_t'(d.pad_top) +
+                           part_t'(d.pad_bottom) + part_t'(d.dilation_height);
       end
       KernelColumns: begin
         condition_o.a = 32'(d.dilation_width);
         condition_o.b = 18'(d.kernel_width);
-        derived_o.kernel_columns = sum_i[23:0];
       end
       FitWidth: begin
         condition_o.code = ErrorBadShape;
         condition_o.a = 32'(d.output_width - 16'd1);
         condition_o.b = 18'(d.stride_width);
-        condition_o.c = wide_t'(derived_i.kernel_columns) + 52'd1;
-        condition_o.high = wide_t'(d.input_width) + wide_t'(d.pad_left) +
-                           wide_t'(d.pad_right) + wide_t'(d.dilation_width);
+        condition_o.c = part_t'(derived_i.kernel_columns) + 33'd1;
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(d.input_width) + part_t'(d.pad_left) +
+                           part_t'(d.pad_right) + part_t'(d.dilation_width);
       end
 
       Kernel: begin
         condition_o.code = ErrorBadKernel;
         condition_o.legal = legal.kernel;
-        condition_o.c = wide_t'(d.pad_top) + wide_t'(d.dilation_height);
-        condition_o.high = wide_t'(derived_i.kernel_rows);
+        condition_o.c = part_t'(d.pad_top) + part_t'(d.dilation_height);
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(derived_i.kernel_rows);
       end
 
       Stride: begin
@@ -152,44 +154,43 @@ module conv_check_steps
         condition_o.code = ErrorBadTiling;
         condition_o.a = d.input_pixel_stride;
         condition_o.b = 18'(d.input_width) + 18'(d.pad_left) + 18'(d.pad_right);
-        condition_o.high = wide_t'(WalkBytes) - 52'd1;
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(WalkBytes) - 33'd1;
       end
       PadLeft: begin
         condition_o.a = d.input_pixel_stride;
         condition_o.b = 18'(d.pad_left);
-        derived_o.pad_left_bytes = sum_i[23:0];
       end
       PixelStep: begin
         condition_o.a = d.input_pixel_stride;
         condition_o.b = 18'(d.stride_width);
-        derived_o.pixel_step = sum_i[23:0];
       end
       SegmentStep: begin
         condition_o.a = d.input_pixel_stride;
         condition_o.b = 18'(d.dilation_width);
-        derived_o.segment_step = sum_i[23:0];
       end
       RowBytes: begin
         condition_o.a = d.input_pixel_stride;
         condition_o.b = 18'(d.input_width - 16'd1);
-        condition_o.c = wide_t'(d.input_channels);
-        derived_o.row_bytes = sum_i[21:0];
-        derived_o.row_beats = 20'((23'(sum_i[21:0]) + 23'(align_t'(d.input_address)) +
-                                   23'(conv_pkg::BeatBytes - 1)) >> conv_pkg::AlignBits);
+        condition_o.c = part_t'(d.input_channels);
+      end
+      RowBeats: begin
+        condition_o.a = 32'(derived_i.row_bytes);
+        condition_o.b = 18'd1;
+        condition_o.c = part_t'(align_t'(d.input_address)) + part_t'(conv_pkg::BeatBytes - 1);
       end
       // A word of the vector unit is a segment: as if it had a byte, the number of words is 1.
       SegmentBytes: begin
         condition_o.a = is_conv ? 32'(d.group_channels) : 32'd1;
         condition_o.b = flattened ? 18'(d.kernel_width) : 18'd1;
-        derived_o.segment_bytes = sum_i[22:0];
-        derived_o.segments = flattened ? 7'd1 : d.kernel_width[6:0];
       end
       SegmentWords: begin
         condition_o.code = ErrorBadTiling;
         condition_o.a = 32'(InputLanes);
         condition_o.b = 18'(d.segment_words);
-        condition_o.low = wide_t'(derived_i.segment_bytes);
-        condition_o.high = wide_t'(derived_i.segment_bytes) + wide_t'(InputLanes) - 52'd1;
+        condition_o.low = derived_i.segment_bytes;
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(derived_i.segment_bytes) + part_t'(InputLanes) - 33'd1;
       end
       RingBeats: begin
         condition_o.code = ErrorBadTiling;
@@ -198,40 +199,36 @@ module conv_check_steps
             d.row_slots >= 16'(d.stride_height);
         condition_o.a = 32'(derived_i.row_beats);
         condition_o.b = 18'(d.row_slots);
-        condition_o.high = wide_t'(LineBufferBeats);
-        derived_o.ring_beats = sum_i[23:0];
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(LineBufferBeats);
       end
       KernelRowStep: begin
         condition_o.a = 32'(derived_i.row_beats);
         condition_o.b = 18'(d.dilation_height);
-        derived_o.kernel_row_step = sum_i[23:0];
       end
       OutputRowStep: begin
         condition_o.a = 32'(derived_i.row_beats);
         condition_o.b = 18'(d.stride_height);
-        derived_o.output_row_step = sum_i[23:0];
       end
       PadTopStep: begin
         condition_o.a = 32'(derived_i.row_beats);
         condition_o.b = 18'(d.pad_top);
-        derived_o.pad_top_step = sum_i[23:0];
       end
       RowWords: begin
         condition_o.a = 32'(d.segment_words);
-        condition_o.b = 18'(derived_i.segments);
-        derived_o.row_words = sum_i[22:0];
+        condition_o.b = 18'(segments_o);
       end
       GroupWords: begin
         condition_o.a = 32'(derived_i.row_words);
         condition_o.b = 18'(d.kernel_height);
-        derived_o.group_words = sum_i[26:0];
       end
       PassWords: begin
         condition_o.code = ErrorBadTiling;
         condition_o.legal = legal.tiling;
         condition_o.a = d.flags[2] ? 32'(derived_i.row_words) : 32'(derived_i.group_words);
         condition_o.b = 18'(d.groups_per_pass);
-        condition_o.high = wide_t'(WeightWords);
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(WeightWords);
       end
 
       InputEnd: begin
@@ -239,7 +236,8 @@ module conv_check_steps
         condition_o.legal = legal.address && starts_in_window(d.input_address, window_base_i);
         condition_o.a = d.input_row_stride;
         condition_o.b = 18'(last_row);
-        condition_o.c = wide_t'(d.input_address[31:0]) + wide_t'(derived_i.row_bytes);
+        condition_o.c = part_t'(d.input_address[31:0]) + part_t'(derived_i.row_bytes);
+        condition_o.limited = 1'b1;
         condition_o.high = window_end;
       end
       SecondEnd: begin
@@ -247,39 +245,44 @@ module conv_check_steps
         condition_o.legal = !is_add || starts_in_window(d.second_address, window_base_i);
         condition_o.a = d.input_row_stride;
         condition_o.b = 18'(last_row);
-        condition_o.c = wide_t'(d.second_address[31:0]) + wide_t'(derived_i.row_bytes);
-        if (is_add) condition_o.high = window_end;
+        condition_o.c = part_t'(d.second_address[31:0]) + part_t'(derived_i.row_bytes);
+        condition_o.limited = is_add;
+        condition_o.high = window_end;
       end
       GroupBytes: begin
         condition_o.code = ErrorBadAddress;
         condition_o.a = 32'(derived_i.group_words);
         condition_o.b = is_conv ? 18'(WordBytes) : 18'(VectorLanes);
-        condition_o.c = is_conv ? wide_t'(OutputLanes * ParameterBytes)
-                                : wide_t'(VectorLanes * ParameterBytes);
-        condition_o.high = wide_t'(32'hffff_ffff);
-        derived_o.group_bytes = sum_i[31:0];
+        condition_o.c = is_conv ? part_t'(OutputLanes * ParameterBytes)
+                                : part_t'(VectorLanes * ParameterBytes);
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(32'hffff_ffff);
       end
       WeightsEnd: begin
         condition_o.code = ErrorBadAddress;
         condition_o.legal = starts_in_window(d.weights_address, window_base_i);
         condition_o.a = derived_i.group_bytes;
         condition_o.b = 18'(groups_i);
-        condition_o.c = wide_t'(d.weights_address[31:0]) +
-                        (d.flags[1] ? wide_t'(TableBytes) : '0);
+        condition_o.c = part_t'(d.weights_address[31:0]) +
+                        (d.flags[1] ? part_t'(TableBytes) : '0);
+        condition_o.limited = 1'b1;
         condition_o.high = window_end;
       end
       OutputRow: begin
+        condition_o.code = ErrorBadAddress;
         condition_o.a = d.output_pixel_stride;
         condition_o.b = 18'(d.output_width - 16'd1);
-        condition_o.c = wide_t'(pixel_bytes(d.output_type, d.output_channels));
-        derived_o.output_row = sum_i;
+        condition_o.c = part_t'(pixel_bytes(d.output_type, d.output_channels));
+        condition_o.limited = 1'b1;
+        condition_o.high = part_t'(32'hffff_ffff);
       end
       OutputEnd: begin
         condition_o.code = ErrorBadAddress;
         condition_o.legal = starts_in_window(d.output_address, window_base_i);
         condition_o.a = d.output_row_stride;
         condition_o.b = 18'(d.output_height - 16'd1);
-        condition_o.c = wide_t'(d.output_address[31:0]) + derived_i.output_row;
+        condition_o.c = part_t'(d.output_address[31:0]) + part_t'(derived_i.output_row);
+        condition_o.limited = 1'b1;
         condition_o.high = window_end;
       end
       default: condition_o.legal = 1'b0;

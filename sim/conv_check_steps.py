@@ -15,6 +15,7 @@ from cocotb.triggers import Timer
 import descriptors
 from bench import seeded
 from conv_check import ARRAY, MOVED, Descriptor, check, draw, edges, packed
+from conv_check_sums import DERIVED, STEPS, keep, pack
 from layer import derive
 from lineconv.regs import Error
 
@@ -35,28 +36,17 @@ CONFIGURATIONS = [
     },
 ]
 
-STEPS = 30
-# Members of conv_check_pkg::derived_t and condition_t, most significant first.
-DERIVED = [
-    ("kernel_rows", 24),
-    ("kernel_columns", 24),
-    ("pad_left_bytes", 24),
-    ("pixel_step", 24),
-    ("segment_step", 24),
-    ("row_bytes", 22),
-    ("row_beats", 20),
-    ("segment_bytes", 23),
-    ("segments", 7),
-    ("ring_beats", 24),
-    ("kernel_row_step", 24),
-    ("output_row_step", 24),
-    ("pad_top_step", 24),
-    ("row_words", 23),
-    ("group_words", 27),
-    ("group_bytes", 32),
-    ("output_row", 52),
+# Members of conv_check_pkg::condition_t, most significant first.
+CONDITION = [
+    ("legal", 1),
+    ("code", 8),
+    ("a", 32),
+    ("b", 18),
+    ("c", 33),
+    ("low", 23),
+    ("limited", 1),
+    ("high", 33),
 ]
-CONDITION = [("legal", 1), ("code", 8), ("a", 32), ("b", 18), ("c", 52), ("low", 52), ("high", 52)]
 
 
 def unpack(value: int, members: list[tuple[str, int]]) -> dict[str, int]:
@@ -79,7 +69,7 @@ def sums(d: Descriptor) -> dict[str, int]:
         "group_bytes": f.group_bytes,
         "output_row": f.output_row_bytes,
     }
-    return {name: all_sums[name] & (1 << bits) - 1 for name, bits in DERIVED}
+    return {name: all_sums[name] & (1 << bits) - 1 for _, name, bits in DERIVED}
 
 
 async def walk(dut: Any, d: Descriptor) -> None:
@@ -87,24 +77,23 @@ async def walk(dut: Any, d: Descriptor) -> None:
     dut.descriptor_i.value = packed(d)
     dut.window_base_i.value, dut.window_last_i.value = d["window_base"], d["window_last"]
     dut.groups_i.value = descriptors.fields(d, ARRAY).groups
-    dut.derived_i.value = derived = 0
+    derived: dict[str, int] = {}
     verdict = Error.OK
-    for step in range(STEPS):
-        dut.step_i.value = step
+    for code, step in enumerate(STEPS):
+        dut.step_i.value = code
+        dut.derived_i.value = pack(derived)
         await Timer(1, "ns")
-        step_condition = unpack(int(dut.condition_o.value), CONDITION)
-        total = step_condition["a"] * step_condition["b"] + step_condition["c"]
-        in_range = step_condition["low"] <= total <= step_condition["high"]
-        if not (step_condition["legal"] and in_range):
-            verdict = Error(step_condition["code"])
+        condition = unpack(int(dut.condition_o.value), CONDITION)
+        total = condition["a"] * condition["b"] + condition["c"]
+        too_high = condition["limited"] and total > condition["high"]
+        if not condition["legal"] or total < condition["low"] or too_high:
+            verdict = Error(condition["code"])
             break
-        dut.sum_i.value = total
-        await Timer(1, "ns")
-        derived = int(dut.derived_o.value)
-        dut.derived_i.value = derived
+        keep(derived, step, total)
     assert verdict is check(d), f"step {step} says {verdict.name}: {d}"
     if verdict is Error.OK:
-        assert unpack(derived, DERIVED) == sums(d), f"{d}"
+        assert derived == sums(d), f"{d}"
+        assert int(dut.segments_o.value) == derive(d, ARRAY)["segments"], f"{d}"
 
 
 @cocotb.test()
@@ -127,7 +116,7 @@ async def every_limit(dut: Any) -> None:
 @cocotb.test()
 async def no_such_step(dut: Any) -> None:
     """Codes that name no step never hold."""
-    for step in range(STEPS, 32):
+    for step in range(len(STEPS), 32):
         dut.step_i.value = step
         await Timer(1, "ns")
         assert unpack(int(dut.condition_o.value), CONDITION)["legal"] == 0
