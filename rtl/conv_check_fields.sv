@@ -43,8 +43,8 @@ module conv_check_fields
   assign is_conv = d.kind == KindConv;
   assign is_add = d.kind == KindAdd;
   assign is_int32 = d.output_type == OutputTypeInt32;
-  assign has_table = |(d.flags & 32'(FlagTable));
-  assign by_row = |(d.flags & 32'(FlagWeightsByRow));
+  assign has_table = has(d.flags, FlagTable);
+  assign by_row = has(d.flags, FlagWeightsByRow);
   assign is_dense = is_conv && !has_table && !by_row && d.group_step == '0 &&
                     d.group_channels == d.input_channels;
 

@@ -52,6 +52,10 @@ package conv_check_pkg;
     logic address;
   } legal_t;
 
+  function automatic logic has(logic [31:0] flags, conv_regs_pkg::flag_e flag);
+    return |(flags & 32'(flag));
+  endfunction
+
   // Bytes written per output pixel.
   function automatic logic [17:0] pixel_bytes(logic [7:0] output_type, logic [15:0] channels);
     return output_type == conv_regs_pkg::OutputTypeInt32 ? {channels, 2'b00} : {2'b00, channels};

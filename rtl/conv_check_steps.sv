@@ -225,7 +225,8 @@ module conv_check_steps
       PassWords: begin
         condition_o.code = ErrorBadTiling;
         condition_o.legal = legal.tiling;
-        condition_o.a = d.flags[2] ? 32'(derived_i.row_words) : 32'(derived_i.group_words);
+        condition_o.a = has(d.flags, FlagWeightsByRow) ? 32'(derived_i.row_words)
+                                                       : 32'(derived_i.group_words);
         condition_o.b = 18'(d.groups_per_pass);
         condition_o.limited = 1'b1;
         condition_o.high = part_t'(WeightWords);
@@ -264,7 +265,7 @@ module conv_check_steps
         condition_o.a = derived_i.group_bytes;
         condition_o.b = 18'(groups_i);
         condition_o.c = part_t'(d.weights_address[31:0]) +
-                        (d.flags[1] ? part_t'(TableBytes) : '0);
+                        (has(d.flags, FlagTable) ? part_t'(TableBytes) : '0);
         condition_o.limited = 1'b1;
         condition_o.high = window_end;
       end
