@@ -40,7 +40,7 @@ def test_found_numbers_are_right_in_any_order(dtype: str) -> None:
             continue
         found += 1
         pixels = rng.integers(limits.min, limits.max + 1, (20000, count))
-        acc = (pixels - x.zero_point).sum(1) + numbers.bias
+        acc = (pixels - x.zero_point).sum(1) * numbers.weight + numbers.bias
         scaled = np.rint((acc.astype(np.float32) * numbers.multiplier).astype(np.float64))
         engine = np.clip(scaled + numbers.zero_point, limits.min, limits.max)
         for order in (pixels, pixels[:, ::-1], np.sort(pixels, 1)):
@@ -61,6 +61,17 @@ def test_ties_that_depend_on_the_order() -> None:
         # A float32 sum that is never rounded has one result for each tie.
         x, y = tensors(POWER_OF_TWO, POWER_OF_TWO, "int8", zero_points)
         assert exact_average(x, y, 4)
+
+
+def test_means_of_integers() -> None:
+    """Equal scales whose sums are exact: every ninth count needs weights other than 1."""
+    weights = set()
+    for count in range(1, 257):
+        x, y = tensors(1.0, 1.0, "int8", (-3, -3))
+        numbers = exact_average(x, y, count)
+        assert numbers is not None, count
+        weights.add(numbers.weight)
+    assert len(weights) > 2
 
 
 @pytest.mark.parametrize("counted", [False, True])

@@ -24,14 +24,16 @@ __all__ = ["Average", "exact_average"]
 _HALF_ULP = 2.0**-24  # largest relative error of a float32 operation
 _SLACK = 1.001  # for products of such errors, and for float64
 _ULPS = (0, 1, -1, 2, -2)  # tried around the multiplier
+_WEIGHTS = (1, 3, 5, 7, 11, 13)  # where 1 / count has a bad float32, 1 / (weight * count) may not
 
 _Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Average:
-    """Numbers of a depthwise convolution with weights of 1; the bias is that of its layer."""
+    """Numbers of a depthwise convolution with equal weights; the bias is that of its layer."""
 
+    weight: int
     bias: int
     multiplier: np.float32
     zero_point: int
@@ -46,16 +48,17 @@ def exact_average(x: Tensor, y: Tensor, count: int) -> Average | None:
     lowest, highest = _onnx_runtime(x, y, count, sums)
     if not np.array_equal(lowest, highest):
         return None
-    factor = np.float32(x.scale) / np.float32(y.scale) / np.float32(count)
-    zero_sum = round(y.zero_point / float(factor)) if y.zero_point else 0
+    scale = x.scale / y.scale / count
     # The zero point may be added before rounding, as ONNX Runtime does it, or behind.
-    places = [(0, y.zero_point), (zero_sum, 0)]
-    for (bias, zero_point), ulps in product(places, _ULPS):
+    for weight, before, ulps in product(_WEIGHTS, (False, True), _ULPS):
+        factor = np.float32(scale / weight)
+        multiplier = (factor.view(np.int32) + np.int32(ulps)).view(np.float32)
+        bias = round(y.zero_point * weight / scale) if before else 0
+        zero_point = 0 if before else y.zero_point
         if abs(bias) > 2**30:
             continue
-        multiplier = (factor.view(np.int32) + np.int32(ulps)).view(np.float32)
-        if np.array_equal(_engine(sums + bias, multiplier, zero_point, y), lowest):
-            return Average(bias, multiplier, zero_point)
+        if np.array_equal(_engine(sums * weight + bias, multiplier, zero_point, y), lowest):
+            return Average(weight, bias, multiplier, zero_point)
     return None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pooling: the largest value of a window, or the mean as a depthwise convolution with ones."""
+"""Pooling: the largest value of a window, or the mean by a convolution with equal weights."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def lower_average_pool(ctx: Lowering, layer: AveragePool) -> DeviceTensor:
             )
         _emit(
             ctx, Kind.DEPTHWISE, layer, (source, y.view), (rows, columns),
-            bias=average.bias, scale=average.multiplier,
+            weight=average.weight, bias=average.bias, scale=average.multiplier,
             x_zero_point=signed_zero_point(x), y_zero_point=average.zero_point, output=output,
         )  # fmt: skip
     return y
@@ -90,16 +90,16 @@ def lower_global_average_pool(ctx: Lowering, layer: GlobalAveragePool) -> Device
         output=output,
     )  # fmt: skip
     factor = np.float32(source.scale) / np.float32(z.scale) / np.float32(pixels)
-    windows(ctx, Kind.DEPTHWISE, geometry, kernel, y.view, *_ones(geometry, 0, factor))
+    windows(ctx, Kind.DEPTHWISE, geometry, kernel, y.view, *_equal(geometry, 1, 0, factor))
     return y
 
 
-def _ones(
-    geometry: ConvLayer, bias: int, scale: float | np.float32
+def _equal(
+    geometry: ConvLayer, weight: int, bias: int, scale: float | np.float32
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Weights of 1, and equal bias and scale for all channels."""
+    """One weight for all taps, and one bias and scale for all channels."""
     channels = geometry.out_channels
-    weights = np.ones(geometry.weight_shape, np.int8)
+    weights = np.full(geometry.weight_shape, weight, np.int8)
     return weights, np.full(channels, bias, np.int32), np.full(channels, scale, np.float32)
 
 
@@ -124,11 +124,12 @@ def _emit(
     layer: Pool,
     views: tuple[View, View],
     outputs: tuple[range, range],
+    weight: int = 1,
     bias: int = 0,
     scale: float | np.float32 = 1.0,
     **numbers: Any,
 ) -> None:
-    """The results in some rows and columns, with weights of 1.
+    """The results in some rows and columns, with equal weights.
 
     Args:
         views: of the whole input and result.
@@ -154,5 +155,5 @@ def _emit(
         raise HostOnlyError(str(error)) from None
     windows(
         ctx, kind, geometry, source.spatial_part(*parts), target.spatial_part(*outputs),
-        *_ones(geometry, bias, scale),
+        *_equal(geometry, weight, bias, scale),
     )  # fmt: skip
