@@ -194,12 +194,12 @@ def zeros(*shape: int, dtype: Any = np.int8) -> npt.NDArray[Any]:
         (
             {"x": X.view(np.uint8), "x_zero_point": -1},
             InvalidLayerError,
-            "x_zero_point must be an integer in 0..255 for uint8 x, got -1",
+            "x_zero_point must be an integer in 0..255 for uint8, got -1",
         ),
         (
             {"x": X.view(np.uint8), "x_zero_point": 1.5},
             InvalidLayerError,
-            "x_zero_point must be an integer in 0..255 for uint8 x, got 1.5",
+            "x_zero_point must be an integer in 0..255 for uint8, got 1.5",
         ),
         ({"scale": np.inf}, InvalidTensorError, "scale must be finite"),
         ({"scale": 1e39}, InvalidTensorError, "scale must be finite in float32, got 1e+39"),

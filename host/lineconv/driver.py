@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -17,11 +17,13 @@ from lineconv.compiler.feed import Feed
 from lineconv.compiler.network import Network
 from lineconv.control import Control, Progress
 from lineconv.errors import DeviceError, InvalidInputError, NetworkMismatchError
+from lineconv.graph import Graph
 from lineconv.graph.layers import AnyArray
 from lineconv.identity import read_array
-from lineconv.layer import OutputType, Overflow, PaddingLike, Pair, PairLike, Rounding
-from lineconv.operands import Operands, check_operands
-from lineconv.presets import Array, MemoryModel
+from lineconv.methods import LayerMethods
+from lineconv.methods.compiled import CompiledGraphs
+from lineconv.operands import Operands
+from lineconv.presets import Array, MemoryModel, Preset, memory_of
 from lineconv.profiling.profile import NetworkProfile
 from lineconv.report import RunReport
 from lineconv.runtime import LoadedNetwork
@@ -29,7 +31,7 @@ from lineconv.runtime import LoadedNetwork
 __all__ = ["Accelerator"]
 
 
-class Accelerator:
+class Accelerator(LayerMethods):
     """One engine.
 
     Attributes:
@@ -75,6 +77,8 @@ class Accelerator:
         self._control = Control(bus, wait, name, timeout_s)
         self._allocator = allocator
         self._networks: dict[Network, LoadedNetwork] = {}  # in the order of loading
+        preset = Preset(name, self.array, memory_model or memory_of(self.array), int(clock_hz), "")
+        self._compiled = CompiledGraphs(preset)
         self._close = close
 
     @property
@@ -102,75 +106,6 @@ class Accelerator:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.array}>"
-
-    def conv2d(
-        self,
-        x: npt.NDArray[Any],
-        w: npt.NDArray[Any],
-        bias: npt.NDArray[Any] | None = None,
-        *,
-        stride: PairLike = 1,
-        padding: PaddingLike = 0,
-        dilation: PairLike = 1,
-        groups: int = 1,
-        x_zero_point: int = 0,
-        scale: npt.ArrayLike | None = None,
-        y_zero_point: int = 0,
-        clamp: Pair | None = None,
-        rounding: Rounding | str = Rounding.HALF_EVEN,
-        overflow: Overflow | str = Overflow.SATURATE,
-        output_type: OutputType | str | None = None,
-    ) -> npt.NDArray[np.integer[Any]]:
-        """2-D convolution of quantised tensors, as `torch.nn.functional.conv2d` has it.
-
-        Without `scale`: acc = sum((x - x_zero_point) * w) + bias in int32, which wraps. With it:
-        clamp(overflow(round(fl32(fl32(acc) * scale)) + y_zero_point)), see `lineconv.golden`.
-
-        Args:
-            x: int8 or uint8 (N, C, H, W) or (C, H, W).
-            w: int8 (O, C / groups, kH, kW), kernels up to 16 x 16.
-            bias: int32 (O,).
-            stride: one number or (height, width), 1..8.
-            padding: one number, (vertical, horizontal), ((top, bottom), (left, right)), 'same' or
-                'valid'; x is padded with its zero point.
-            dilation: one number or (height, width).
-            groups: divides C and O; `groups == C` is depthwise.
-            x_zero_point: in the range of x.
-            scale: float32 multiplier of the accumulator, one number or (O,).
-            y_zero_point: in the range of the output.
-            clamp: (low, high) in the range of the output; ReLU is (y_zero_point, 127).
-            rounding: 'half_even', 'half_up' or 'floor'.
-            overflow: 'saturate', 'saturate_symmetric' or 'wrap'.
-            output_type: 'int8' or 'uint8' with scale, 'int32' without; None is 'int8' or 'int32'.
-
-        Returns:
-            int32, int8 or uint8 (N, O, H', W'), or (O, H', W') for x without N.
-
-        Raises:
-            InvalidTensorError, InvalidLayerError: an argument is not allowed; nothing was run.
-            ProgramError: the engine refused the program, or memory answered with an error.
-            RunTimeoutError: no descriptor ended within `timeout_s`; the engine has been reset.
-            MemoryError: the device has too little memory.
-        """
-        single = isinstance(x, np.ndarray) and x.ndim == 3
-        operands = check_operands(
-            x[np.newaxis] if single else x,
-            w,
-            bias,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            x_zero_point=x_zero_point,
-            scale=scale,
-            y_zero_point=y_zero_point,
-            clamp=clamp,
-            rounding=rounding,
-            overflow=overflow,
-            output_type=output_type,
-        )
-        (y,) = self.run_layers([operands])
-        return y[0] if single else y
 
     def load(self, network: Network) -> None:
         """Put the programs and weights of a network into the device's memory, where they stay.
@@ -264,6 +199,32 @@ class Accelerator:
             raise DeviceError(f"{self.name} does not count cycles")
         count = len(self.last_profile.images) * network.inputs[0].shape[0]
         return y, seconds, count / seconds
+
+    def run_graph(self, graph: Graph, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        """Run a graph on the engine alone; the layer methods do that with graphs of one layer.
+
+        What it was compiled to is kept for the next call with an equal graph, on the host.
+
+        Args:
+            inputs: one array for each input, by name, of its shape and type.
+
+        Returns:
+            The outputs by name.
+
+        Raises:
+            InvalidTensorError: names, shapes or types of inputs do not fit; nothing was run.
+            InvalidLayerError: the engine cannot compute a layer; the message says why.
+            ProgramError, RunTimeoutError, MemoryError: see `conv2d`.
+        """
+        network = self._compiled.network(graph)
+        loaded = LoadedNetwork(network, self._control, self._allocator)
+        try:
+            y, steps = loaded.run(inputs, profile=True)
+        finally:
+            loaded.free()
+        profile = NetworkProfile(network, self.name, self.simulated, self.clock_hz, steps)
+        self.last_run, self.last_profile = profile.report, None
+        return y if isinstance(y, dict) else {network.outputs[0].name: y}
 
     def run_layers(
         self, layers: Sequence[Operands], *, progress: Progress | None = None

@@ -26,6 +26,7 @@ __all__ = [
     "Pair",
     "PairLike",
     "Rounding",
+    "as_number",
     "as_pair",
     "normalize_padding",
 ]
@@ -89,7 +90,7 @@ class ConvLayer:
         # NumPy integers and lists are stored as plain ints and tuples, so that equal layers
         # compare, hash and print alike.
         for name in ("in_channels", "out_channels", "in_height", "in_width", "groups"):
-            self._set(name, _integer(name, getattr(self, name), 1))
+            self._set(name, as_number(name, getattr(self, name), 1))
         self._set("kernel", as_pair("kernel", self.kernel, 1, MAX_KERNEL))
         self._set("stride", as_pair("stride", self.stride, 1, MAX_STRIDE))
         self._set("dilation", as_pair("dilation", self.dilation, 1))
@@ -128,7 +129,7 @@ class ConvLayer:
             raise InvalidLayerError(
                 f"w must have 4 axes (O, C/groups, kH, kW), got shape {tuple(w_shape)}"
             )
-        groups = _integer("groups", groups, 1)
+        groups = as_number("groups", groups, 1)
         _, in_channels, in_height, in_width = x_shape
         out_channels, group_channels, *kernel = w_shape
         if in_channels != group_channels * groups:
@@ -216,7 +217,7 @@ class ConvLayer:
                 raise InvalidLayerError(
                     f"{name} must be one of {allowed}, got {getattr(self, name)!r}"
                 )
-        self._set("x_zero_point", _integer("x_zero_point", self.x_zero_point, -128, 127))
+        self._set("x_zero_point", as_number("x_zero_point", self.x_zero_point, -128, 127))
         low, high = self.output_range
         raw = self.output is OutputType.INT32
         if raw and (self.y_zero_point != 0 or self.clamp is not None):
@@ -224,13 +225,29 @@ class ConvLayer:
                 "INT32 output needs y_zero_point=0 and clamp=None, got "
                 f"y_zero_point={self.y_zero_point!r} and clamp={self.clamp!r}"
             )
-        self._set("y_zero_point", _integer("y_zero_point", self.y_zero_point, low, high))
+        self._set("y_zero_point", as_number("y_zero_point", self.y_zero_point, low, high))
         if self.clamp is None:
             return
         clamp_low, clamp_high = as_pair("clamp", self.clamp, low, high)
         if clamp_low > clamp_high:
             raise InvalidLayerError(f"clamp must be (low, high) with low <= high, got {self.clamp}")
         self._set("clamp", (clamp_low, clamp_high))
+
+
+def as_number(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
+    """An integer in low..high.
+
+    Raises:
+        InvalidLayerError: it is not; names `name`.
+    """
+    try:
+        number = int(operator.index(value))
+    except TypeError:
+        raise InvalidLayerError(f"{name} must be an integer, got {value!r}") from None
+    if (low is None or low <= number) and (high is None or number <= high):
+        return number
+    allowed = f"at least {low}" if high is None else f"in {low}..{high}"
+    raise InvalidLayerError(f"{name} must be {allowed}, got {number}")
 
 
 def as_pair(name: str, value: PairLike, low: int | None = None, high: int | None = None) -> Pair:
@@ -242,7 +259,7 @@ def as_pair(name: str, value: PairLike, low: int | None = None, high: int | None
     values = value if _is_sequence(value) else (value, value)
     if len(values) != 2:
         raise InvalidLayerError(f"{name} must be an integer or a pair of integers, got {value!r}")
-    return (_integer(name, values[0], low, high), _integer(name, values[1], low, high))
+    return (as_number(name, values[0], low, high), as_number(name, values[1], low, high))
 
 
 def normalize_padding(
@@ -289,17 +306,6 @@ def _same_padding(kernel: int, stride: int, dilation: int, in_size: int) -> Pair
 def _kernel_span(kernel: int, dilation: int) -> int:
     """Input pixels from the first to the last tap, both included."""
     return dilation * (kernel - 1) + 1
-
-
-def _integer(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
-    try:
-        number = int(operator.index(value))
-    except TypeError:
-        raise InvalidLayerError(f"{name} must be an integer, got {value!r}") from None
-    if (low is None or low <= number) and (high is None or number <= high):
-        return number
-    allowed = f"at least {low}" if high is None else f"in {low}..{high}"
-    raise InvalidLayerError(f"{name} must be {allowed}, got {number}")
 
 
 def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:

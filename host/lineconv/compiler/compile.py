@@ -11,14 +11,14 @@ from lineconv.compiler.network import HostStep, Network
 from lineconv.compiler.schedule import Schedule, schedule
 from lineconv.errors import HostLayerError
 from lineconv.graph import Graph, layers
-from lineconv.presets import preset
+from lineconv.presets import Preset, preset
 
 __all__ = ["compile"]
 
 
 def compile(
     model: Any,
-    target: str = "pynq-z2",
+    target: str | Preset = "pynq-z2",
     *,
     strict: bool = False,
     keep: bool = False,
@@ -28,7 +28,7 @@ def compile(
 
     Args:
         model: a `lineconv.graph.Graph`; or a quantised `onnx.ModelProto`, or a path to one.
-        target: name of the preset to compile for.
+        target: the preset to compile for, or its name.
         strict: refuse layers that the host would compute, but for conversions from and to float32.
         keep: use no memory twice, so that the result of each layer can be read after a run.
         name: of the network; None is that of the file.
@@ -39,7 +39,7 @@ def compile(
             names the node or tensor.
         HostLayerError: `strict`, and layers are left to the host; the message names them.
     """
-    chosen = preset(target)
+    chosen = target if isinstance(target, Preset) else preset(target)
     if name is None:
         name = Path(model).stem if isinstance(model, (str, Path)) else "network"
     graph = model if isinstance(model, Graph) else _imported(model)
@@ -52,7 +52,7 @@ def compile(
     read |= {tensor.name for tensor in graph.outputs}
     return Network(
         name=name,
-        target=target,
+        target=chosen.name,
         array=chosen.array,
         image=image,
         nbytes=nbytes,
