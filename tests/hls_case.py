@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from program_runs import FlatMemory
 from random_descriptors import draw_program
+from raw_programs import FlatMemory
 
 from lineconv.executor import Outcome, run_program
 from lineconv.presets import PRESETS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from program_runs import Program
+from raw_programs import RawProgram
 
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields, Window, check
@@ -43,10 +43,10 @@ Draft = dict[str, int]  # the fields of a descriptor that are not 0
 
 def draw_program(
     rng: np.random.Generator, array: Array, kinds: list[Kind], base: int, nbytes: int
-) -> Program:
+) -> RawProgram:
     """One legal layer of each of `kinds`, in that order, in `nbytes` of random memory."""
     memory = rng.integers(0, 256, nbytes, dtype=np.uint8)
-    program = Program(memory, base, len(kinds))
+    program = RawProgram(memory, base, len(kinds))
     room = _Room(rng, base, base + len(kinds) * DESCRIPTOR_BYTES)
     written: list[tuple[int, int]] = []  # address and bytes of the outputs
     for index, kind in enumerate(kinds):

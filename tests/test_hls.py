@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
-from program_runs import require_same_answer, start_program
 from random_descriptors import ARRAYS, draw_program
 from random_layers import BAD_FIELDS, Convolution, convolutions
+from raw_programs import require_same_answer, start_program
 
 from lineconv import hls_model, regs
 from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from program_runs import Program, run_on
+from raw_programs import RawProgram, run_on
 
 from lineconv import golden, hls_model
 from lineconv.bus import ByteArray
@@ -119,7 +119,7 @@ def run_layer(
     parts = (d.reshape(1).view(np.uint8), rows.reshape(-1), stream, np.zeros(out_bytes, np.uint8))
     memory = np.concatenate(parts)
     board = HlsBoard(array, ceil_div(memory.size, 4096) * 4096)
-    outcome, after = run_on(board, Program(memory, BASE, 1))
+    outcome, after = run_on(board, RawProgram(memory, BASE, 1))
     assert outcome.status is Error.OK
     result = after[addresses[2] :].reshape(-1, out_row)[:, :row_bytes].copy().view(element)
     return result.reshape(len(result), -1, out_channels)

@@ -11,8 +11,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from program_runs import Program, require_same_answer
+from programs import run
 from random_descriptors import ARRAYS, draw_program
+from random_programs import random_program
+from raw_programs import RawProgram, require_same_answer
 
 from lineconv import hls_model
 from lineconv.checker import Fields, check
@@ -67,6 +69,15 @@ def test_memory_after_a_program(array: Array) -> None:
     assert seen[Kind.CONV, "weights by row"] >= 2
 
 
+@pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
+def test_operations_on_parts_of_tensors(array: Array) -> None:
+    """What tiling makes of operations of all kinds, against golden."""
+    seeds = generator().integers(0, 2**32, 100)
+    board = HlsBoard(array, 1 << 22)
+    for seed in seeds:
+        run(random_program(int(seed), array), board)
+
+
 def test_program_with_a_broken_descriptor() -> None:
     """One field of one descriptor is wrong: the run ends there, as that of the model does."""
     rng = generator()
@@ -89,7 +100,7 @@ def test_program_with_a_broken_descriptor() -> None:
 
 
 def break_field(
-    rng: np.random.Generator, program: Program, index: int, name: str, array: Array
+    rng: np.random.Generator, program: RawProgram, index: int, name: str, array: Array
 ) -> Error:
     """Change a field of a descriptor until it is refused; gives up after a while."""
     descriptors = program.descriptors

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs as bytes in memory, and what runs them on a board without the driver."""
+"""Programs of any descriptors as bytes in memory, and what runs them on a board."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lineconv.executor import Outcome, run_program
 from lineconv.presets import Array
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, RESULT_OFFSET, Error
 
-__all__ = ["Board", "FlatMemory", "Program", "require_same_answer", "run_on", "start_program"]
+__all__ = ["Board", "FlatMemory", "RawProgram", "require_same_answer", "run_on", "start_program"]
 
 COUNTERS = [
     name
@@ -48,7 +48,7 @@ class FlatMemory:
 
 
 @dataclass(frozen=True)
-class Program:
+class RawProgram:
     """A program and all that it works on.
 
     Attributes:
@@ -85,7 +85,7 @@ def start_program(board: Board, program: int, count: int, window: Window) -> Non
     board.write(regs.CTRL, AP_START)
 
 
-def run_on(board: Board, program: Program) -> tuple[Outcome, ByteArray]:
+def run_on(board: Board, program: RawProgram) -> tuple[Outcome, ByteArray]:
     """Run a program on a board whose memory begins at `program.base`.
 
     Returns:
@@ -100,7 +100,7 @@ def run_on(board: Board, program: Program) -> tuple[Outcome, ByteArray]:
 
 
 def require_same_answer(
-    board: Board, program: Program, array: Array, *, counters: bool = True
+    board: Board, program: RawProgram, array: Array, *, counters: bool = True
 ) -> Outcome:
     """Run a program on a board and in the functional model: both end alike, with the same bytes in
     all of the memory.
