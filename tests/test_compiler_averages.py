@@ -91,7 +91,13 @@ def test_padding(counted: bool) -> None:
 @pytest.mark.parametrize("target", ["tiny", "pynq-z2"])
 def test_global_average_pool(target: str) -> None:
     """Images in the shape of a kernel, in parts of their channels, or too large for one."""
-    shapes = {(1, 5, 7, 7): 1, (2, 3, 1, 64): 2, (1, 300, 3, 4): 1, (1, 4, 40, 40): 0}
+    shapes = {
+        (1, 5, 7, 7): 1,
+        (2, 3, 1, 64): 2,
+        (1, 300, 3, 4): 1,
+        (1, 8, 1, 122): 1,
+        (1, 4, 40, 40): 0,
+    }
     for shape, descriptors in shapes.items():
         b = GraphBuilder(31)
         y = b.layer(GlobalAveragePool, [b.input(*shape)], (*shape[:2], 1, 1))

@@ -181,3 +181,20 @@ def test_groups_with_more_outputs_than_lanes(dtype: str) -> None:
     assert (grouped["group_step"] == 8).all()
     for kept in (b.graph(y), b.graph(b.table(y)), b.graph(b.conv(y, 72, groups=72))):
         assert len(only_engine(check(kept, "tiny"))) >= 3
+
+
+@DTYPES
+@pytest.mark.parametrize("groups", [1, 6])
+def test_wide_kernels(dtype: str, groups: int) -> None:
+    """As convolutions over time have them."""
+    b = GraphBuilder(68, dtype)
+    x = b.conv(b.input(1, 3, 1, 150), 6, 1)
+    fields = b.convolution(x, 6, 1, groups=groups)
+    geometry = dataclasses.replace(
+        fields["layer"], kernel=(1, 64), padding=((0, 0), (20, 30)), stride=(1, 2)
+    )
+    weights = b.rng.integers(-128, 128, geometry.weight_shape).astype(np.int8)
+    fields |= {"layer": geometry, "weights": weights, "shape": (1, 6, 1, geometry.out_width)}
+    y = b.layer(Convolution, [x], **fields)
+    for target in ("tiny", "pynq-z2"):
+        assert only_engine(check(b.graph(y), target))["kernel_width"].max() >= 64

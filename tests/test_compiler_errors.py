@@ -48,7 +48,7 @@ def test_strict_names_what_the_host_would_do() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"kernel": (17, 3)}, "kernel must be in 1..16, got 17"),
+        ({"kernel": (17, 3)}, "kernel height must be in 1..16, got 17"),
         ({"kernel": (2, 2), "stride": (9, 1)}, "stride must be in 1..8, got 9"),
         ({"kernel": (16, 16), "dilation": (4, 1)}, "too large for the engine's buffers"),
     ],

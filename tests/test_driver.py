@@ -177,7 +177,7 @@ def zeros(*shape: int, dtype: Any = np.int8) -> npt.NDArray[Any]:
             "w must be a NumPy array of int8, got uint8",
         ),
         ({"w": zeros(3, 4, 3)}, InvalidTensorError, "w must have 4 axes"),
-        ({"w": zeros(3, 4, 17, 1)}, InvalidLayerError, "kernel must be in 1..16, got 17"),
+        ({"w": zeros(3, 4, 17, 1)}, InvalidLayerError, "kernel height must be in 1..16, got 17"),
         ({"w": zeros(3, 4, 6, 1)}, InvalidLayerError, "more than the padded input height 5"),
         ({"bias": BIAS.astype(np.int64)}, InvalidTensorError, "array of int32, got int64"),
         ({"bias": zeros(4, dtype=np.int32)}, InvalidTensorError, "bias must have shape (3,)"),

@@ -13,7 +13,7 @@ from random_layers import Convolution, arrays, convolutions, convolutions_on_arr
 
 from lineconv.checker import Fields, Window, check
 from lineconv.errors import InvalidLayerError
-from lineconv.layer import MAX_KERNEL, ConvLayer, OutputType
+from lineconv.layer import MAX_KERNEL_HEIGHT, MAX_KERNEL_WIDTH, ConvLayer, OutputType
 from lineconv.packing import ceil_div, row_stride
 from lineconv.presets import PRESETS, Array
 from lineconv.program import TileAddresses, descriptor
@@ -94,7 +94,7 @@ def test_tiles_hold_every_product_once(array: Array, convolution: Convolution) -
 
 
 EXTREMES = {
-    "kernel": ConvLayer(3, 5, 40, 40, (MAX_KERNEL, MAX_KERNEL)),
+    "kernel": ConvLayer(3, 5, 40, 70, (MAX_KERNEL_HEIGHT, MAX_KERNEL_WIDTH)),
     "dilation": ConvLayer(8, 8, 500, 500, (3, 3), dilation=(100, 100)),
     "dilation of one column": ConvLayer(1, 1, 1, 70001, (1, 2), dilation=(1, 70000)),
     "padding only": ConvLayer(2, 2, 1, 1, (1, 1), padding=((9, 9), (9, 9))),

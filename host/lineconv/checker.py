@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lineconv.layer import MAX_KERNEL, MAX_STRIDE, OutputType, Overflow, Rounding
+from lineconv.layer import (
+    MAX_KERNEL_HEIGHT,
+    MAX_KERNEL_WIDTH,
+    MAX_STRIDE,
+    OutputType,
+    Overflow,
+    Rounding,
+)
 from lineconv.packing import ELEMENT_TYPES, PARAMETER, TABLE_BYTES, ceil_div
 from lineconv.presets import Array
 from lineconv.regs import Error, Flag, Kind
 
-__all__ = ["MAX_DIGITS", "MAX_KERNEL_WIDTH", "MAX_PADDED_ROW_BYTES", "Fields", "Window", "check"]
+__all__ = ["MAX_DIGITS", "MAX_PADDED_ROW_BYTES", "Fields", "Window", "check"]
 
-MAX_KERNEL_WIDTH = 64
 MAX_PADDED_ROW_BYTES = (1 << 22) - 1
 MAX_DIGITS = 3  # of a coefficient of ADD
 _ADDRESS_END = 1 << 32
@@ -234,7 +240,7 @@ def _shape(f: Fields) -> Iterator[bool]:
 
 
 def _kernel(f: Fields) -> Iterator[bool]:
-    yield 1 <= f.kernel_height <= MAX_KERNEL
+    yield 1 <= f.kernel_height <= MAX_KERNEL_HEIGHT
     yield 1 <= f.kernel_width <= MAX_KERNEL_WIDTH
     yield 1 <= f.stride_height <= MAX_STRIDE and f.stride_width >= 1
     yield f.dilation_height >= 1

@@ -20,11 +20,11 @@ import numpy.typing as npt
 from lineconv.driver import Accelerator
 from lineconv.errors import InvalidFileError, InvalidInputError, InvalidTensorError
 from lineconv.files import load_array
-from lineconv.layer import MAX_KERNEL, OutputType
+from lineconv.layer import MAX_KERNEL_HEIGHT, OutputType
 
 __all__ = ["KERNELS", "Kernel", "filter_image", "filter_images", "load_kernel"]
 
-MAX_SIZE = MAX_KERNEL - 1  # largest odd one
+MAX_SIZE = MAX_KERNEL_HEIGHT - 1  # largest odd one
 
 Image = npt.NDArray[np.uint8]
 

@@ -16,7 +16,8 @@ from lineconv.errors import InvalidLayerError
 from lineconv.regs import OutputType, Overflow, Rounding
 
 __all__ = [
-    "MAX_KERNEL",
+    "MAX_KERNEL_HEIGHT",
+    "MAX_KERNEL_WIDTH",
     "MAX_STRIDE",
     "ConvLayer",
     "OutputType",
@@ -26,12 +27,14 @@ __all__ = [
     "Pair",
     "PairLike",
     "Rounding",
+    "as_kernel",
     "as_number",
     "as_pair",
     "normalize_padding",
 ]
 
-MAX_KERNEL = 16
+MAX_KERNEL_HEIGHT = 16
+MAX_KERNEL_WIDTH = 64
 MAX_STRIDE = 8
 
 Pair: TypeAlias = tuple[int, int]
@@ -59,7 +62,8 @@ class ConvLayer:
     zero point. Scales are not part of the layer: they come with the weights.
 
     Attributes:
-        kernel, stride, dilation: (height, width); kernel 1..16, stride 1..8, dilation >= 1.
+        kernel, stride, dilation: (height, width); kernels up to (16, 64), stride 1..8,
+            dilation >= 1.
         padding: ((top, bottom), (left, right)) in input pixels, each >= 0.
         groups: divides both channel counts; `groups == in_channels` is depthwise.
         x_zero_point: -128..127.
@@ -91,7 +95,7 @@ class ConvLayer:
         # compare, hash and print alike.
         for name in ("in_channels", "out_channels", "in_height", "in_width", "groups"):
             self._set(name, as_number(name, getattr(self, name), 1))
-        self._set("kernel", as_pair("kernel", self.kernel, 1, MAX_KERNEL))
+        self._set("kernel", as_kernel("kernel", self.kernel))
         self._set("stride", as_pair("stride", self.stride, 1, MAX_STRIDE))
         self._set("dilation", as_pair("dilation", self.dilation, 1))
         self._set("padding", _explicit_padding(self.padding))
@@ -137,7 +141,7 @@ class ConvLayer:
                 f"x has {in_channels} channels but w expects {group_channels} in each of "
                 f"{groups} group(s)"
             )
-        kernel_pair = as_pair("kernel", kernel, 1, MAX_KERNEL)
+        kernel_pair = as_kernel("kernel", kernel)
         stride_pair = as_pair("stride", stride, 1, MAX_STRIDE)
         dilation_pair = as_pair("dilation", dilation, 1)
         return cls(
@@ -285,6 +289,19 @@ def normalize_padding(
             return (top_bottom, left_right)
         raise InvalidLayerError(f"padding must be 'same' or 'valid' if a string, got {padding!r}")
     return _explicit_padding(padding)
+
+
+def as_kernel(name: str, value: PairLike) -> Pair:
+    """Height and width of a kernel, given as `as_pair` takes them.
+
+    Raises:
+        InvalidLayerError: any other form, or a size that the engine does not have; names `name`.
+    """
+    height, width = as_pair(name, value)
+    return (
+        as_number(f"{name} height", height, 1, MAX_KERNEL_HEIGHT),
+        as_number(f"{name} width", width, 1, MAX_KERNEL_WIDTH),
+    )
 
 
 def _explicit_padding(padding: Any) -> Padding:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from lineconv.checker import MAX_KERNEL_WIDTH, MAX_PADDED_ROW_BYTES
-from lineconv.layer import ConvLayer, Pair
+from lineconv.checker import MAX_PADDED_ROW_BYTES
+from lineconv.layer import MAX_KERNEL_WIDTH, ConvLayer, Pair
 from lineconv.packing import ELEMENT_TYPES, ceil_div
 from lineconv.presets import Array
 from lineconv.regs import Kind

@@ -13,16 +13,15 @@ import numpy.typing as npt
 from lineconv.compiler.device_tensor import DeviceTensor
 from lineconv.compiler.images import OTHER_ORDER, view_images
 from lineconv.compiler.lowering import HostOnlyError, Lowering
-from lineconv.compiler.operation import Operation
 from lineconv.compiler.vector import windows
 from lineconv.compiler.view import View
 from lineconv.errors import InvalidLayerError
 from lineconv.fold import fold_layer, fold_weights
 from lineconv.graph.layers import Convolution
-from lineconv.layer import MAX_KERNEL, ConvLayer
+from lineconv.layer import MAX_KERNEL_HEIGHT, ConvLayer
 from lineconv.packing import ceil_div
 from lineconv.regs import Kind
-from lineconv.tiling import Tiling, tile_layer
+from lineconv.tiling import tile_layer
 
 __all__ = ["emit_convolution", "lower_convolution"]
 
@@ -141,19 +140,18 @@ def _flattened(ctx: Lowering, layer: Convolution, x: DeviceTensor) -> DeviceTens
     if view is None:
         raise HostOnlyError(OTHER_ORDER)
     y = ctx.memory.write(ctx.result, (images, 1, 1, layer.layer.out_channels), images)
-    candidates: list[list[tuple[Operation, Tiling]]] = []
+    trials: list[Lowering] = []
     problem = HostOnlyError(f"its images of {view.height} x {view.width} pixels are too large")
     for shaped, weights in _kernels(view, layer.weights, ctx.array.beat_bytes):
-        trial = Lowering(ctx.job, ctx.memory, ctx.array, ctx.model)
+        trial = ctx.trial()
         try:
             _one_pixel(trial, layer, shaped, weights, y.view)
-            candidates.append(trial.operations)
+            trials.append(trial)
         except HostOnlyError as error:
             problem = error
-    if not candidates:
+    if not trials:
         raise problem
-    best = min(candidates, key=lambda operations: operations[0][1].cycles)
-    ctx.operations += best
+    ctx.operations += min(trials, key=lambda trial: trial.cycles).operations
     return y
 
 
@@ -166,7 +164,7 @@ def _kernels(view: View, weights: Weights, beat_bytes: int) -> Iterator[tuple[Vi
         yield view, by_pixel.reshape(outputs, view.channels, view.height, view.width)
         return
     rows_of_bytes = by_pixel.swapaxes(1, 2)
-    for rows in range(1, MAX_KERNEL + 1):
+    for rows in range(1, MAX_KERNEL_HEIGHT + 1):
         shaped = view.with_rows(rows, beat_bytes)
         if shaped is not None and (shaped.adjacent or shaped.width == 1):
             kernel = rows_of_bytes.reshape(outputs, rows, -1).swapaxes(1, 2)

@@ -60,6 +60,15 @@ class Lowering:
         self.model = model
         self.operations: list[tuple[Operation, Tiling]] = []
 
+    def trial(self) -> Lowering:
+        """The same without operations, to find out what others would take."""
+        return Lowering(self.job, self.memory, self.array, self.model)
+
+    @property
+    def cycles(self) -> float:
+        """Predicted for all operations."""
+        return sum(operation.output.batch * tiling.cycles for operation, tiling in self.operations)
+
     @property
     def result(self) -> Tensor:
         """The tensor that the job makes."""

@@ -20,7 +20,7 @@ from lineconv.compiler.view import View
 from lineconv.errors import InvalidLayerError
 from lineconv.graph.layers import AveragePool, GlobalAveragePool, MaxPool, Pool
 from lineconv.graph.weighted import signed_zero_point
-from lineconv.layer import MAX_KERNEL, ConvLayer
+from lineconv.layer import MAX_KERNEL_HEIGHT, MAX_KERNEL_WIDTH, ConvLayer
 from lineconv.regs import Kind
 
 __all__ = ["lower_average_pool", "lower_global_average_pool", "lower_max_pool"]
@@ -75,9 +75,10 @@ def lower_global_average_pool(ctx: Lowering, layer: GlobalAveragePool) -> Device
     pixels = view.height * view.width
     fitting = [
         shaped
-        for rows in (view.height, *range(1, MAX_KERNEL + 1))
+        for rows in (view.height, *range(1, MAX_KERNEL_HEIGHT + 1))
         if (shaped := view.with_rows(rows, ctx.array.beat_bytes)) is not None
-        and max(shaped.height, shaped.width) <= MAX_KERNEL
+        and shaped.height <= MAX_KERNEL_HEIGHT
+        and shaped.width <= MAX_KERNEL_WIDTH
     ]
     if not fitting or pixels > ctx.array.weight_words:
         raise HostOnlyError(f"an image of {view.height} x {view.width} is no kernel of the engine")

@@ -25,8 +25,23 @@ def copy(
     ctx: Lowering, source: View, target: View, table: npt.NDArray[np.uint8] | None = None
 ) -> None:
     """The elements of one view, each maybe through a table, to another of the same shape."""
+    choices = [elementwise_views((source, target), ctx.array)]
+    if not source.adjacent:
+        # The engine reads whole rows: if each pixel is one, only what is copied.
+        pixels = source.height * source.width
+        rows = [view.with_rows(pixels, ctx.array.beat_bytes) for view in (source, target)]
+        if rows[0] is not None and rows[1] is not None:
+            choices.append(elementwise_views((rows[0], rows[1]), ctx.array))
+    trials = []
+    for shaped, place in choices:
+        trial = ctx.trial()
+        _copy(trial, shaped, place, table)
+        trials.append(trial)
+    ctx.operations += min(trials, key=lambda trial: trial.cycles).operations
+
+
+def _copy(ctx: Lowering, source: View, target: View, table: npt.NDArray[np.uint8] | None) -> None:
     output, zero_point = formats(source.dtype)
-    source, target = elementwise_views((source, target), ctx.array)
     channels = source.channels
     layer = ConvLayer(
         channels, channels, source.height, source.width, (1, 1),
@@ -57,7 +72,7 @@ def windows(
     groups = ceil_div(layer.out_channels, ctx.array.vector_lanes)
     for parts in range(1, groups + 1):
         size = ceil_div(groups, parts) * ctx.array.vector_lanes
-        trial = Lowering(ctx.job, ctx.memory, ctx.array, ctx.model)
+        trial = ctx.trial()
         try:
             for start in range(0, layer.out_channels, size):
                 part = range(start, min(start + size, layer.out_channels))

@@ -61,7 +61,7 @@ class ConvolutionMethods(Runner):
 
         Args:
             x: int8 or uint8 (N, C, H, W) or (C, H, W).
-            w: int8 (O, C / groups, kH, kW), kernels up to 16 x 16.
+            w: int8 (O, C / groups, kH, kW), kernels up to 16 x 64.
             bias: int32 (O,).
             stride: one number or (height, width), 1..8.
             padding: one number, (vertical, horizontal), ((top, bottom), (left, right)), 'same' or
@@ -185,7 +185,7 @@ class ConvolutionMethods(Runner):
 
         Args:
             x: int8 or uint8 (N, C, H, W) or (C, H, W).
-            w: int8 (C, O / groups, kH, kW), kernels up to 16 x 16.
+            w: int8 (C, O / groups, kH, kW), kernels up to 16 x 64.
             stride: one number or (height, width), at least 1.
             padding: what the result lacks at its sides: one number, (vertical, horizontal) or
                 ((top, bottom), (left, right)).

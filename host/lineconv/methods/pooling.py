@@ -11,11 +11,13 @@ from lineconv.arguments import batched
 from lineconv.errors import InvalidLayerError
 from lineconv.graph.layers import AnyArray, AveragePool, GlobalAveragePool, MaxPool, Tensor
 from lineconv.layer import (
-    MAX_KERNEL,
+    MAX_KERNEL_HEIGHT,
+    MAX_KERNEL_WIDTH,
     MAX_STRIDE,
     PaddingLike,
     Pair,
     PairLike,
+    as_kernel,
     as_pair,
     normalize_padding,
 )
@@ -42,7 +44,7 @@ class PoolingMethods(Runner):
 
         Args:
             x: int8 or uint8 (N, C, H, W) or (C, H, W).
-            kernel_size: one number or (height, width), 1..16.
+            kernel_size: one number or (height, width), up to (16, 64).
             stride: one number or (height, width), 1..8; None is `kernel_size`, if that is allowed.
             padding: as for `conv2d`, less than what the kernel spans. It never is the largest.
             dilation: one number or (height, width).
@@ -134,8 +136,8 @@ class PoolingMethods(Runner):
             Of the type of x, (N, C, 1, 1) or (C, 1, 1).
 
         Raises:
-            InvalidTensorError, InvalidLayerError: see `max_pool2d`; H * W must be a product of two
-                numbers up to 16, and at most the words of the weight buffer.
+            InvalidTensorError, InvalidLayerError: see `max_pool2d`; H * W must be a product of up
+                to 16 rows and 64 columns, and at most the words of the weight buffer.
             ProgramError, RunTimeoutError, MemoryError: see `conv2d`.
         """
         x, single = batched("x", x, "N, C, H, W")
@@ -169,14 +171,15 @@ def _as_kernel(height: int, width: int) -> Pair:
     Raises:
         InvalidLayerError: there is none.
     """
-    if max(height, width) <= MAX_KERNEL:
+    if height <= MAX_KERNEL_HEIGHT and width <= MAX_KERNEL_WIDTH:
         return height, width
-    for rows in range(MAX_KERNEL, 0, -1):
+    for rows in range(MAX_KERNEL_HEIGHT, 0, -1):
         columns, rest = divmod(height * width, rows)
-        if not rest and columns <= MAX_KERNEL:
+        if not rest and columns <= MAX_KERNEL_WIDTH:
             return rows, columns
     raise InvalidLayerError(
-        f"x must have a product of two numbers up to {MAX_KERNEL} as H * W, "
+        f"x must have as H * W a product of up to {MAX_KERNEL_HEIGHT} rows and "
+        f"{MAX_KERNEL_WIDTH} columns, "
         f"got {height} x {width} pixels"
     )
 
@@ -190,7 +193,7 @@ def _window(
     ceil_mode: bool,
 ) -> tuple[dict[str, Any], Pair]:
     """Fields of a pool layer, and height and width of its result."""
-    kernel = as_pair("kernel_size", kernel_size, 1, MAX_KERNEL)
+    kernel = as_kernel("kernel_size", kernel_size)
     steps = as_pair("stride", kernel if stride is None else stride, 1, MAX_STRIDE)
     apart = as_pair("dilation", dilation, 1)
     pads = normalize_padding(padding, kernel, steps, apart, (shape[2], shape[3]))

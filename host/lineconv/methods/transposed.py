@@ -12,11 +12,11 @@ from lineconv.arguments import as_bias, as_factors
 from lineconv.errors import InvalidLayerError
 from lineconv.graph.layers import AnyArray, TransposedConvolution
 from lineconv.layer import (
-    MAX_KERNEL,
     ConvLayer,
     PaddingLike,
     Pair,
     PairLike,
+    as_kernel,
     as_number,
     as_pair,
     normalize_padding,
@@ -57,7 +57,7 @@ def transposed_layer(
         raise InvalidLayerError(f"x has {channels} channels but w expects {len(w)}")
     if channels % groups:
         raise InvalidLayerError(f"in_channels must be divisible by groups={groups}, got {channels}")
-    kernel = as_pair("kernel", w.shape[2:], 1, MAX_KERNEL)
+    kernel = as_kernel("kernel", w.shape[2:])
     steps, apart = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
     more = as_pair("output_padding", output_padding, 0)
     if isinstance(padding, str):
