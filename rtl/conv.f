@@ -36,6 +36,7 @@ conv_mac_slice.sv
 conv_mac_array.sv
 conv_vector_lane.sv
 conv_vector_array.sv
+conv_compute.sv
 conv_output_walk.sv
 conv_parameter_buffer.sv
 conv_to_float.sv

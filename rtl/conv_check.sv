@@ -17,8 +17,7 @@ module conv_check
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
-  parameter int unsigned LineBufferBeats = 16384,
-  parameter bit DenseOnly = 1'b0  // see conv_check_fields
+  parameter int unsigned LineBufferBeats = 16384
 ) (
   input logic clk_i,
   input logic rst_ni,
@@ -68,8 +67,7 @@ module conv_check
     .OutputLanes(OutputLanes),
     .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats),
-    .DenseOnly(DenseOnly)
+    .LineBufferBeats(LineBufferBeats)
   ) u_steps (
     .step_i(step_q),
     .descriptor_i,

@@ -2,16 +2,13 @@
 
 /// What conv_check asks of the fields of a descriptor without a sum: for each error code whether
 /// they hold. Combinational.
-///
-/// `DenseOnly` refuses what the stages cannot run: all but dense convolutions without a table.
 module conv_check_fields
   import conv_regs_pkg::*;
   import conv_check_pkg::*;
 #(
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned VectorLanes = 48,
-  parameter int unsigned WeightWords = 512,
-  parameter bit DenseOnly = 1'b0
+  parameter int unsigned WeightWords = 512
 ) (
   input descriptor_t descriptor_i,
   output legal_t legal_o
@@ -38,15 +35,13 @@ module conv_check_fields
   // verilator lint_off UNUSEDSIGNAL
   descriptor_t d;
   // verilator lint_on UNUSEDSIGNAL
-  logic is_conv, is_add, is_int32, has_table, by_row, is_dense;
+  logic is_conv, is_add, is_int32, has_table, by_row;
   assign d = descriptor_i;
   assign is_conv = d.kind == KindConv;
   assign is_add = d.kind == KindAdd;
   assign is_int32 = d.output_type == OutputTypeInt32;
   assign has_table = has(d.flags, FlagTable);
   assign by_row = has(d.flags, FlagWeightsByRow);
-  assign is_dense = is_conv && !has_table && !by_row && d.group_step == '0 &&
-                    d.group_channels == d.input_channels;
 
   logic signed [15:0] type_min, type_max;
   assign type_min = d.output_type == OutputTypeUint8 ? 16'sd0 : -16'sd128;
@@ -66,7 +61,7 @@ module conv_check_fields
                          {d.pad_top, d.pad_bottom, d.pad_left, d.pad_right} == '0;
 
   assign legal_o = '{
-    kind: d.kind inside {KindConv, KindDepthwise, KindMaxPool, KindAdd} && (!DenseOnly || is_dense),
+    kind: d.kind inside {KindConv, KindDepthwise, KindMaxPool, KindAdd},
     format:
         d.output_type inside {OutputTypeInt8, OutputTypeUint8, OutputTypeInt32} &&
         d.rounding inside {RoundingHalfEven, RoundingHalfUp, RoundingFloor} &&

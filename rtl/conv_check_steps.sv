@@ -13,8 +13,7 @@ module conv_check_steps
   parameter int unsigned OutputLanes = 16,
   parameter int unsigned VectorLanes = 48,
   parameter int unsigned WeightWords = 512,
-  parameter int unsigned LineBufferBeats = 16384,
-  parameter bit DenseOnly = 1'b0
+  parameter int unsigned LineBufferBeats = 16384
 ) (
   input step_e step_i,
   input descriptor_t descriptor_i,
@@ -46,8 +45,7 @@ module conv_check_steps
   conv_check_fields #(
     .OutputLanes(OutputLanes),
     .VectorLanes(VectorLanes),
-    .WeightWords(WeightWords),
-    .DenseOnly(DenseOnly)
+    .WeightWords(WeightWords)
   ) u_fields (
     .descriptor_i,
     .legal_o(legal)

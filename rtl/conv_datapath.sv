@@ -62,15 +62,14 @@ module conv_datapath
   output logic stall_output_o
 );
 
-  localparam int unsigned NumSlices = OutputLanes / SliceLanes;
+  localparam int unsigned ReadLanes = InputLanes > VectorLanes ? InputLanes : VectorLanes;
   localparam int unsigned ByteBits = $clog2(LineBufferBeats * BeatBytes);
   localparam int unsigned BeatPositionBits = $clog2(LineBufferBeats);
   localparam int unsigned WordBits = $clog2(WeightWords);
-  localparam int unsigned Columns = NumSlices * InputLanes;
-  localparam int unsigned ColumnBits = $clog2(Columns + 1);
+  localparam int unsigned MacColumns = InputLanes * OutputLanes / SliceLanes;
   localparam int unsigned VectorColumns = VectorLanes / SliceLanes;
-  localparam int unsigned MostWordBeats = Columns > VectorColumns ? Columns : VectorColumns;
-  localparam int unsigned MostBeats = MostWordBeats > TableBeats ? MostWordBeats : TableBeats;
+  localparam int unsigned Columns = MacColumns > VectorColumns ? MacColumns : VectorColumns;
+  localparam int unsigned MostBeats = Columns > TableBeats ? Columns : TableBeats;
   // Slices on their way from the sequencer to the requantiser must find room.
   localparam int unsigned ResultDepth = 64;
 
@@ -105,7 +104,7 @@ module conv_datapath
     .rows_free_i(rows_free)
   );
 
-  // Weights go to the array, biases and multipliers to the requantiser.
+  // Weights go to the compute units, biases and multipliers to the requantiser, tables behind it.
   logic weight_wr_valid;
   weight_e weight_wr_kind;
   logic [WordBits-1:0] weight_wr_word, weight_wr_slice;
@@ -151,7 +150,7 @@ module conv_datapath
   logic [ByteBits-1:0] op_address;
   offset_t op_offset;
   logic [WordBits-1:0] op_weight_word;
-  digit_t unused_op_digit;
+  digit_t op_digit;
   logic result_pop;
 
   conv_sequencer #(
@@ -177,19 +176,19 @@ module conv_datapath
     .op_offset_o(op_offset),
     .op_row_valid_o(op_row_valid),
     .op_weight_word_o(op_weight_word),
+    .op_digit_o(op_digit),
     .op_first_o(op_first),
     .op_last_o(op_last),
-    .op_digit_o(unused_op_digit),
     .issue_o,
     .stall_input_o,
     .stall_weights_o,
     .stall_output_o
   );
 
-  logic [InputLanes*8-1:0] line_bytes;
+  logic [ReadLanes*8-1:0] line_bytes;
 
   conv_line_buffer #(
-    .ReadLanes(InputLanes),
+    .ReadLanes(ReadLanes),
     .LineBufferBeats(LineBufferBeats),
     .RamStyle(RamStyle)
   ) u_line_buffer (
@@ -202,12 +201,13 @@ module conv_datapath
   );
 
   // The window puts the zero point where the kernel lies on padding.
-  logic [InputLanes-1:0][7:0] x;
+  logic [ReadLanes-1:0][7:0] x;
   logic [WordBits-1:0] x_weight_word;
+  digit_t x_digit;
   logic x_first, x_last;
 
   conv_window #(
-    .ReadLanes(InputLanes),
+    .ReadLanes(ReadLanes),
     .WeightWords(WeightWords)
   ) u_window (
     .clk_i,
@@ -217,63 +217,50 @@ module conv_datapath
     .op_offset_i(op_offset),
     .op_row_valid_i(op_row_valid),
     .op_weight_word_i(op_weight_word),
+    .op_digit_i(op_digit),
     .op_first_i(op_first),
     .op_last_i(op_last),
     .bytes_i(line_bytes),
     .x_o(x),
     .weight_word_o(x_weight_word),
+    .digit_o(x_digit),
     .first_o(x_first),
     .last_o(x_last)
   );
 
-  logic slice_valid;
-  logic [SliceLanes-1:0][31:0] slice;
+  // The compute units cannot wait: the sequencer counts the room for their results.
+  logic result_valid, result_ready;
+  logic [SliceLanes-1:0][31:0] result;
+  assign result_pop = result_valid && result_ready;
 
-  conv_mac_array #(
+  conv_compute #(
     .InputLanes(InputLanes),
     .OutputLanes(OutputLanes),
+    .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
+    .ResultDepth(ResultDepth),
     .DspPrimitive(DspPrimitive)
-  ) u_mac_array (
+  ) u_compute (
     .clk_i,
     .rst_ni,
+    .layer_i,
     .wr_valid_i(weight_wr_valid && weight_wr_kind == WeightWord),
     .wr_word_i(weight_wr_word),
-    .wr_column_i(weight_wr_column[ColumnBits-1:0]),
+    .wr_column_i(weight_wr_column[$clog2(Columns+1)-1:0]),
     .wr_data_i(weight_wr_data),
     .x_i(x),
     .weight_word_i(x_weight_word),
+    .digit_i(x_digit),
     .first_i(x_first),
     .last_i(x_last),
-    .slice_valid_o(slice_valid),
-    .slice_o(slice)
+    .result_valid_o(result_valid),
+    .result_ready_i(result_ready),
+    .result_o(result)
   );
 
-  // The array cannot wait: the sequencer counts the room here.
-  logic result_valid, result_ready;
-  logic [SliceLanes-1:0][31:0] result;
-  logic unused_result_ready;
-  logic [$clog2(ResultDepth+1)-1:0] unused_result_usage;
-  assign result_pop = result_valid && result_ready;
-
-  conv_fifo #(
-    .Width($bits(result)),
-    .Depth(ResultDepth)
-  ) u_result_fifo (
-    .clk_i,
-    .rst_ni,
-    .valid_i(slice_valid),
-    .ready_o(unused_result_ready),
-    .data_i(slice),
-    .valid_o(result_valid),
-    .ready_i(result_ready),
-    .data_o(result),
-    .usage_o(unused_result_usage)
-  );
-
-  logic out_valid, out_ready;
-  logic [SliceLanes-1:0][7:0] out_bytes;
-  logic [SliceLanes-1:0][31:0] out_words;
+  logic number_valid, number_ready;
+  logic [SliceLanes-1:0][7:0] number_bytes;
+  logic [SliceLanes-1:0][31:0] number_words;
 
   conv_requantize #(
     .ParameterSlices(WeightWords),
@@ -291,6 +278,28 @@ module conv_datapath
     .acc_valid_i(result_valid),
     .acc_ready_o(result_ready),
     .acc_i(result),
+    .out_valid_o(number_valid),
+    .out_ready_i(number_ready),
+    .out_bytes_o(number_bytes),
+    .out_words_o(number_words)
+  );
+
+  logic out_valid, out_ready;
+  logic [SliceLanes-1:0][7:0] out_bytes;
+  logic [SliceLanes-1:0][31:0] out_words;
+
+  conv_table u_table (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .has_table_i(layer_i.has_table),
+    .wr_valid_i(weight_wr_valid && weight_wr_kind == WeightTable),
+    .wr_beat_i(weight_wr_column[$clog2(TableBeats)-1:0]),
+    .wr_data_i(weight_wr_data),
+    .in_valid_i(number_valid),
+    .in_ready_o(number_ready),
+    .in_bytes_i(number_bytes),
+    .in_words_i(number_words),
     .out_valid_o(out_valid),
     .out_ready_i(out_ready),
     .out_bytes_o(out_bytes),

@@ -123,8 +123,7 @@ module conv_program
     .OutputLanes(OutputLanes),
     .VectorLanes(VectorLanes),
     .WeightWords(WeightWords),
-    .LineBufferBeats(LineBufferBeats),
-    .DenseOnly(1'b1)
+    .LineBufferBeats(LineBufferBeats)
   ) u_check (
     .clk_i,
     .rst_ni,

@@ -36,7 +36,7 @@ module conv_vector_array
 
   input logic [VectorLanes-1:0][7:0] x_i,  // int8
   input logic [   WordBits-1:0]      weight_word_i,
-  input logic [            1:0]      digit_i,
+  input digit_t                      digit_i,
   input logic                        first_i,
   input logic                        last_i,
 
@@ -63,7 +63,7 @@ module conv_vector_array
   logic wr_valid[NumSlices];
   write_t wr[NumSlices];
   logic [WordBits-1:0] weight_word[NumSlices];
-  logic [1:0] digit[NumSlices];
+  digit_t digit[NumSlices];
   logic first[NumSlices];
 
   assign wr_valid[0] = wr_valid_i;
@@ -71,7 +71,7 @@ module conv_vector_array
   assign weight_word[0] = weight_word_i;
 
   conv_delay #(
-    .Width(2),
+    .Width($bits(digit_t)),
     .Cycles(DigitDelay)
   ) u_digit (
     .clk_i,

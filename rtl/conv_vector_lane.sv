@@ -11,13 +11,15 @@
 /// The product is made of LUTs, as the MAC array and the requantiser take the DSP slices: a row of
 /// radix-4 Booth is an adder whose LUTs choose the multiple, too, so that all four rows take fewer
 /// than 40 of them.
-module conv_vector_lane (
+module conv_vector_lane
+  import conv_pkg::*;
+(
   input logic clk_i,
   input logic maximum_i,  // a setting: must not change while products are inside
 
   input logic signed [7:0] x_i,
   input logic signed [7:0] weight_i,
-  input logic [1:0] digit_i,  // 0..2, of a maximum 0
+  input digit_t digit_i,  // 0..2, of a maximum 0
   input logic first_i,
 
   output logic signed [31:0] acc_o

@@ -24,12 +24,14 @@ module conv_window
   input offset_t op_offset_i,
   input logic op_row_valid_i,
   input logic [WordBits-1:0] op_weight_word_i,
+  input digit_t op_digit_i,
   input logic op_first_i,
   input logic op_last_i,
   input logic [ReadLanes*8-1:0] bytes_i,
 
   output logic [ReadLanes-1:0][7:0] x_o,
   output logic [WordBits-1:0] weight_word_o,
+  output digit_t digit_o,
   output logic first_o,
   output logic last_o
 );
@@ -74,18 +76,20 @@ module conv_window
   );
 
   logic [WordBits-1:0] weight_word;
+  digit_t digit;
   conv_delay #(
-    .Width(WordBits),
+    .Width(WordBits + $bits(digit_t)),
     .Cycles(LineBufferLatency)
   ) u_word_delay (
     .clk_i,
-    .data_i(op_weight_word_i),
-    .data_o(weight_word)
+    .data_i({op_weight_word_i, op_digit_i}),
+    .data_o({weight_word, digit})
   );
 
   logic [LineBufferLatency-1:0] valid_q, first_q, last_q;
   logic [ReadLanes-1:0][7:0] x_d, x_q;
   logic [WordBits-1:0] weight_word_q;
+  digit_t digit_q;
   logic out_first_q, out_last_q;
 
   always_comb begin
@@ -114,10 +118,12 @@ module conv_window
   always_ff @(posedge clk_i) begin
     x_q <= x_d;
     weight_word_q <= weight_word;
+    digit_q <= digit;
   end
 
   assign x_o = x_q;
   assign weight_word_o = weight_word_q;
+  assign digit_o = digit_q;
   assign first_o = out_first_q;
   assign last_o = out_last_q;
 

@@ -181,8 +181,8 @@ class Program:
         self.expected = memory.copy()
         self.address = BASE + DESCRIPTOR_BYTES * int(rng.integers(8))
         first = self.address + count * DESCRIPTOR_BYTES
-        placed, _ = work.place_chain(self.works, memory, BASE, first, self.expected)
-        self.descriptors = np.array(placed, DESCRIPTOR)
+        self.placed = work.place_chain(self.works, memory, BASE, first, self.expected)
+        self.descriptors = np.array([layer.descriptor for layer in self.placed], DESCRIPTOR)
         self.store()
 
     def store(self) -> None:
@@ -215,15 +215,15 @@ class Program:
             assert (blocks.view(np.uint8)[untouched] == self._program[untouched]).all()
             return
         assert completed == self.count
-        for layer, block in zip(self.works, blocks, strict=True):
-            name = f"{layer.layer} {layer.geometry}"
+        for layer, (_, model, _), block in zip(self.works, self.placed, blocks, strict=True):
             assert block["status"] == Error.OK
-            assert block["mac_cycles"] == layer.mac_cycles, name
-            assert block["write_beats"] == layer.write_beats, name
+            assert block["mac_cycles"] == model["mac_cycles"], layer
+            assert block["write_beats"] == model["write_beats"], layer
             stalled = sum(int(block[f"stall_{why}"]) for why in ("input", "weights", "output"))
-            assert layer.mac_cycles + stalled < block["cycles"], name
+            assert layer.mac_cycles + stalled < block["cycles"], layer
         # What is read ahead counts for the layer that runs; nothing is read twice or left out.
-        assert blocks["read_beats"].sum() == sum(layer.read_beats for layer in self.works)
+        read_beats = sum(int(model["read_beats"]) for _, model, _ in self.placed)
+        assert blocks["read_beats"].sum() == read_beats
         cycles = await engine.read(regs.CYCLES_1)
         assert sum(int(c) for c in blocks["cycles"]) < cycles
         expected = self.expected.copy()

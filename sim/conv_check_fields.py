@@ -19,12 +19,11 @@ from lineconv.regs import Flag, Kind, OutputType, Overflow, Rounding
 CONFIGURATIONS = [
     {"OutputLanes": 16, "VectorLanes": 48, "WeightWords": 512},
     {"OutputLanes": 24, "VectorLanes": 40, "WeightWords": 100},
-    {"OutputLanes": 8, "VectorLanes": 16, "WeightWords": 128, "DenseOnly": 1},
+    {"OutputLanes": 8, "VectorLanes": 16, "WeightWords": 128},
     {"OutputLanes": 32, "VectorLanes": 96, "WeightWords": 512, "BeatBytes": 16},
 ]
 _PARAMETERS = parameters(CONFIGURATIONS)
 ARRAY = engine_array({"InputLanes": 13, "LineBufferBeats": 4096} | _PARAMETERS)
-DENSE_ONLY = bool(_PARAMETERS.get("DenseOnly"))
 CODES = ["kind", "format", "shape", "kernel", "stride", "tiling", "address"]  # of legal_t
 
 
@@ -32,8 +31,6 @@ def rules(d: Descriptor) -> list[bool]:
     """What each code asks for, in the order of CODES."""
     conv, add = d["kind"] == Kind.CONV, d["kind"] == Kind.ADD
     table, by_row = bool(d["flags"] & Flag.TABLE), bool(d["flags"] & Flag.WEIGHTS_BY_ROW)
-    dense = conv and not (table or by_row or d["group_step"])
-    dense &= d["group_channels"] == d["input_channels"]
     raw, lanes = d["output_type"] == OutputType.INT32, ARRAY.vector_lanes
     low, high = (0, 255) if d["output_type"] == OutputType.UINT8 else (-128, 127)
     element_bytes = 4 if raw else 1
@@ -50,7 +47,7 @@ def rules(d: Descriptor) -> list[bool]:
     add_kernel = steps == [2, 2, 1, 1, 0] and d["kernel_width"] <= 3 and not any(pads)
     slices = (ARRAY.output_lanes if conv else lanes) // ARRAY.beat_bytes
     conditions = {
-        "kind": [d["kind"] in list(Kind), dense or not DENSE_ONLY],
+        "kind": [d["kind"] in list(Kind)],
         "format": [
             d["output_type"] in list(OutputType),
             d["rounding"] in list(Rounding),

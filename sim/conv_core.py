@@ -66,8 +66,8 @@ class Runner:
         expected = self.memory.copy()
         works = work.draw_chain(self._rng, ARRAY, count, max_mac_cycles)
         address = count * DESCRIPTOR_BYTES
-        descriptors, _ = work.place_chain(works, self.memory, 0, address, expected)
-        return descriptors, expected
+        placed = work.place_chain(works, self.memory, 0, address, expected)
+        return [layer.descriptor for layer in placed], expected
 
     async def run(self, descriptors: list[Any]) -> Error:
         dut = self._dut

@@ -115,7 +115,7 @@ async def random_layers(dut: Any, stall: float) -> None:
     works = [work.draw(rng, ARRAY, 800) for _ in range(10)]
     expected, layers, address = memory.data.copy(), [], 0
     for drawn in works:
-        descriptor, address = drawn.place(memory.data, 0, address, expected)
+        descriptor, _, address = drawn.place(memory.data, 0, address, expected)
         fields = {name: int(descriptor[name]) for name in descriptor.dtype.names}
         layers.append(pack_layer(**derive(fields, ARRAY)))
     started: list[int] = []

@@ -76,7 +76,7 @@ class Environment:
         self.layers, records, address = [], [], count * DESCRIPTOR_BYTES
         for _ in range(count):
             drawn = work.draw(self.rng, ARRAY, 100)
-            record, address = drawn.place(self.memory, 0, address, self.memory)
+            record, _, address = drawn.place(self.memory, 0, address, self.memory)
             fields = {name: int(record[name]) for name in record.dtype.names}
             self.layers.append(pack_layer(**derive(fields, ARRAY)))
             records.append(record)

@@ -27,7 +27,8 @@ LANES, WORDS = _PARAMETERS["ReadLanes"], _PARAMETERS["WeightWords"]
 _PACKAGE = Path(__file__).resolve().parents[1] / "rtl" / "conv_pkg.sv"
 _LATENCY = re.search(r"LineBufferLatency = (\d+);", _PACKAGE.read_text())
 LATENCY = int(_LATENCY.group(1)) if _LATENCY else 0
-OPS = ["op_valid_i", "op_offset_i", "op_row_valid_i", "op_weight_word_i", "op_first_i", "op_last_i"]
+OPS = ["op_valid_i", "op_offset_i", "op_row_valid_i", "op_weight_word_i", "op_digit_i"]
+OPS += ["op_first_i", "op_last_i"]
 
 
 class Op(NamedTuple):
@@ -37,6 +38,7 @@ class Op(NamedTuple):
     offset: int
     row_valid: bool
     weight_word: int
+    digit: int
     first: bool
     last: bool
 
@@ -59,13 +61,14 @@ def draw(rng: np.random.Generator, busy: float, row_bytes: int) -> Op:
     if rng.random() < 0.05:
         offset = int(rng.integers(-(1 << 22), 1 << 22))
     first, last = (valid and bool(rng.random() < 0.3) for _ in range(2))
-    return Op(valid, offset, bool(rng.random() < 0.8), int(rng.integers(WORDS)), first, last)
+    word, digit = int(rng.integers(WORDS)), int(rng.integers(3))
+    return Op(valid, offset, bool(rng.random() < 0.8), word, digit, first, last)
 
 
 @cocotb.test()
 @cocotb.parametrize(busy=[0.5, 1.0])
 async def padding(dut: Any, busy: float) -> None:
-    """x_o, weight_word_o, first_o and last_o, LineBufferLatency + 1 cycles after the operation."""
+    """x_o and what goes with it, LineBufferLatency + 1 cycles after the operation."""
     rng = seeded(f"padding {busy}")
     await start(dut, layer_i=0, bytes_i=0, **dict.fromkeys(OPS, 0))
     for _ in range(12):
@@ -86,7 +89,8 @@ async def padding(dut: Any, busy: float) -> None:
                 was = ops[cycle - LATENCY - 1]
                 assert dut.x_o.value == x
                 assert (dut.first_o.value, dut.last_o.value) == (was.first, was.last)
-                assert not was.valid or dut.weight_word_o.value == was.weight_word
+                word = dut.weight_word_o.value, dut.digit_o.value
+                assert not was.valid or word == (was.weight_word, was.digit)
             if cycle >= LATENCY:
                 x = ops[cycle - LATENCY].x(content, row_bytes, zero_point)
             await RisingEdge(dut.clk_i)

@@ -1,223 +1,122 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random work for benches of the whole engine: layers, their place in memory, what must come out.
 
-Layers use all freedom of a descriptor, also what the compiler never writes: any byte address,
-pixel strides with gaps, outputs smaller than possible. A layer may read what an earlier one wrote.
+Layers of all kinds use all freedom of a descriptor, also what the compiler never writes: any byte
+address, pixel strides with gaps, outputs smaller than possible, weights where a word reads beyond
+its segment. A layer may read what an earlier one wrote. What must come out is what the functional
+model of the host makes of the same bytes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lineconv.golden import conv2d, fold_zero_point
-from lineconv.layer import ConvLayer, OutputType, Overflow, Rounding
-from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div, pack_weights, row_stride
+from lineconv.checker import MAX_DIGITS, Fields, Window, check
+from lineconv.executor import NoMemoryError, run_program
+from lineconv.layer import OutputType, Overflow, Rounding
+from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div, row_stride
 from lineconv.presets import Array
-from lineconv.regs import DESCRIPTOR, Kind
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Flag, Kind
 
 Memory = npt.NDArray[np.uint8]
+WINDOW = Window(0, (1 << 32) - 1)
+PROGRAM = (1 << 32) - DESCRIPTOR_BYTES  # where the model finds its descriptor, behind all memories
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Tiling and strides of one layer; sizes in bytes."""
+class Placed(NamedTuple):
+    """A layer in memory: its descriptor, the same with the result block of the model, and the first
+    address behind everything."""
 
-    flattened: bool
-    segment_words: int
-    group_words: int
-    groups: int
-    groups_per_pass: int
-    row_slots: int
-    out_rows: int
-    out_columns: int
-    input_align: int
-    input_pixel_stride: int
-    input_row_stride: int
-    output_align: int
-    output_pixel_stride: int
-    output_row_stride: int
+    descriptor: Any
+    expected: Any
+    end: int
 
 
 @dataclass(frozen=True)
 class Work:
     """One layer with its operands; `place` puts it into memory.
 
-    `x` holds what the engine computes with; in memory lies uint8 if `unsigned` is set. With
-    `source`, it is what that layer writes.
+    `values` are the fields of the descriptor; addresses tell the byte in their beat only. `inputs`
+    are the input tensors from their first to their last byte, without the one that `source`
+    writes; the second of ADD may be missing, then it is the first once more.
     """
 
-    layer: ConvLayer
-    geometry: Geometry
     array: Array
-    x: npt.NDArray[np.int8] = field(repr=False)
-    w: npt.NDArray[np.int8] = field(repr=False)
-    bias: npt.NDArray[np.int32] = field(repr=False)
-    scale: npt.NDArray[np.float32] = field(repr=False)
-    unsigned: bool
+    values: dict[str, int]
+    stream: Memory = field(repr=False)
+    inputs: list[Memory] = field(repr=False)
     source: Work | None = field(default=None, repr=False)
 
-    @property
-    def element(self) -> np.dtype[Any]:
-        return ELEMENT_TYPES[self.layer.output]
-
-    @property
-    def pixel_bytes(self) -> int:
-        return self.layer.out_channels * self.element.itemsize
-
-    @property
-    def row_bytes(self) -> int:
-        g = self.geometry
-        return (self.layer.in_width - 1) * g.input_pixel_stride + self.layer.in_channels
-
-    @property
-    def passes(self) -> int:
-        return ceil_div(self.geometry.groups, self.geometry.groups_per_pass)
+    @cached_property
+    def fields(self) -> Fields:
+        return Fields(_record(self.values), self.array)
 
     @property
     def mac_cycles(self) -> int:
-        """Words that the array must be fed."""
-        g = self.geometry
-        return g.out_rows * g.out_columns * g.groups * g.group_words
-
-    @property
-    def read_beats(self) -> int:
-        """Descriptor, weights, and the input rows of each pass unless they all stay."""
-        g, array = self.geometry, self.array
-        row_beats = ceil_div(g.input_align + self.row_bytes, array.beat_bytes)
-        loads = 1 if g.row_slots >= self.layer.in_height else self.passes
-        words = g.group_words * array.input_lanes * array.num_slices
-        parameters = array.output_lanes * PARAMETER.itemsize // array.beat_bytes
-        weight_beats = g.groups * (parameters + words)
-        return 128 // array.beat_bytes + loads * self.layer.in_height * row_beats + weight_beats
-
-    @property
-    def write_beats(self) -> int:
-        """A run per row if its pixels lie side by side, otherwise one per pixel and pass."""
-        g, beat_bytes = self.geometry, self.array.beat_bytes
-        if self.passes == 1 and g.output_pixel_stride == self.pixel_bytes:
-            return g.out_rows * ceil_div(
-                g.output_align + g.out_columns * self.pixel_bytes, beat_bytes
-            )
-        pass_bytes = g.groups_per_pass * self.array.output_lanes * self.element.itemsize
-        pixels = g.output_align + np.arange(g.out_columns) * g.output_pixel_stride
-        beats = 0
-        for start in range(0, self.pixel_bytes, pass_bytes):
-            size = min(pass_bytes, self.pixel_bytes - start)
-            beats += int((-(-((pixels + start) % beat_bytes + size) // beat_bytes)).sum())
-        return g.out_rows * beats
-
-    @cached_property
-    def output_bytes(self) -> npt.NDArray[np.uint8]:
-        """The result in memory, (1, bytes of a pixel, rows, columns)."""
-        g, layer = self.geometry, self.layer
-        scale = None if layer.output is OutputType.INT32 else self.scale
-        result = conv2d(self.x, self.w, self.bias, scale, layer)[0].astype(self.element)
-        result = result[:, : g.out_rows, : g.out_columns]
-        by_byte = np.ascontiguousarray(result.transpose(1, 2, 0)).view(np.uint8)
-        return by_byte.reshape(g.out_rows, g.out_columns, -1).transpose(2, 0, 1)[np.newaxis]
+        """Words that a compute unit must be fed."""
+        f = self.fields
+        return f.output_height * f.output_width * f.groups * f.group_words
 
     def place(
         self, memory: Memory, base: int, address: int, expected: Memory, source_address: int = 0
-    ) -> tuple[Any, int]:
+    ) -> Placed:
         """Write operands at `address` (an index is an address minus `base`) into `memory`.
 
         The result goes to `expected`, a copy of the memory as it must be after the run.
         `source_address` is the output address of the source, if there is one.
-
-        Returns:
-            the descriptor and the first address behind everything.
         """
-        g, layer, beat_bytes = self.geometry, self.layer, self.array.beat_bytes
-        weights = pack_weights(
-            self.w,
-            fold_zero_point(self.w, self.bias, layer.x_zero_point),
-            self.scale,
-            self.array,
-            flattened=g.flattened,
-        )
-        weights_address = row_stride(address, beat_bytes)
-        input_address = weights_address + row_stride(weights.size, beat_bytes) + g.input_align
-        input_end = input_address + (layer.in_height - 1) * g.input_row_stride + self.row_bytes
-        output_address = row_stride(input_end, beat_bytes) + g.output_align
-        if self.source is not None:
-            input_address = source_address
-        end = output_address + g.out_rows * g.output_row_stride + self.pixel_bytes
-
-        pixels = self.x.view(np.uint8) ^ np.uint8(0x80 if self.unsigned else 0)
+        beat_bytes = self.array.beat_bytes
+        values = dict(self.values)
+        places = [] if self.source is None else [source_address]
+        contents = []
+        for data, align in [
+            (self.stream, 0),
+            *((data, values["input_address"]) for data in self.inputs),
+        ]:
+            address = row_stride(address, beat_bytes) + align
+            contents.append((address, data))
+            address += data.size
+        places += [where for where, _ in contents[1:]]
+        values["weights_address"] = contents[0][0]
+        values["input_address"] = places[0]
+        if values["kind"] == Kind.ADD:
+            values["second_address"] = places[-1]
+        values["output_address"] += row_stride(address, beat_bytes)
         for target in (memory, expected):
-            target[weights_address - base :][: weights.size] = weights
-            if self.source is None:
-                where = target[input_address - base :]
-                _pixels(where, g.input_row_stride, g.input_pixel_stride, pixels)
-        _pixels(
-            expected[output_address - base :],
-            g.output_row_stride,
-            g.output_pixel_stride,
-            self.output_bytes,
-        )
-        return self._descriptor(input_address, weights_address, output_address), end
-
-    def _descriptor(self, input_address: int, weights_address: int, output_address: int) -> Any:
-        layer, g = self.layer, self.geometry
-        (pad_top, pad_bottom), (pad_left, pad_right) = layer.padding
-        clamp = layer.clamp or {OutputType.UINT8: (0, 255)}.get(layer.output, (-128, 127))
-        values = {
-            "kind": Kind.CONV,
-            "output_type": layer.output,
-            "rounding": layer.rounding,
-            "overflow": layer.overflow,
-            "flags": int(self.unsigned),
-            "input_address": input_address,
-            "weights_address": weights_address,
-            "output_address": output_address,
-            "input_height": layer.in_height,
-            "input_width": layer.in_width,
-            "input_channels": layer.in_channels,
-            "output_channels": layer.out_channels,
-            "input_row_stride": g.input_row_stride,
-            "input_pixel_stride": g.input_pixel_stride,
-            "output_row_stride": g.output_row_stride,
-            "output_pixel_stride": g.output_pixel_stride,
-            "output_height": g.out_rows,
-            "output_width": g.out_columns,
-            "kernel_height": layer.kernel[0],
-            "kernel_width": layer.kernel[1],
-            "stride_height": layer.stride[0],
-            "stride_width": layer.stride[1],
-            "dilation_height": layer.dilation[0],
-            "dilation_width": layer.dilation[1],
-            "pad_top": pad_top,
-            "pad_bottom": pad_bottom,
-            "pad_left": pad_left,
-            "pad_right": pad_right,
-            "input_zero_point": layer.x_zero_point,
-            "output_zero_point": layer.y_zero_point,
-            "clamp_min": clamp[0],
-            "clamp_max": clamp[1],
-            "groups_per_pass": g.groups_per_pass,
-            "row_slots": g.row_slots,
-            "segment_words": g.segment_words,
-            "group_channels": layer.in_channels,
-        }
-        record = np.zeros((), DESCRIPTOR)
-        for name, value in values.items():
-            record[name] = value
-        return record
+            for where, data in contents:
+                target[where - base :][: data.size] = data
+        descriptor = _record(values)
+        model = _Model(expected, base, descriptor)
+        outcome = run_program(model, PROGRAM, 1, WINDOW, self.array)
+        assert outcome.status is Error.OK, f"{outcome}: {self}"
+        end = values["output_address"] + self.fields.output_bytes
+        return Placed(descriptor, model.program.view(DESCRIPTOR)[0], end)
 
 
-def _pixels(
-    target: Memory, row_bytes: int, pixel_bytes: int, pixels: npt.NDArray[np.uint8]
-) -> None:
-    """Write pixels (1, bytes, rows, columns), a distance apart."""
-    _, size, height, width = pixels.shape
-    for row in range(height):
-        where = row * row_bytes + np.arange(width)[:, np.newaxis] * pixel_bytes + np.arange(size)
-        target[where] = pixels[0, :, row].T
+class _Model:
+    """Memory of the functional model: that of the bench, and one descriptor."""
+
+    def __init__(self, data: Memory, base: int, descriptor: Any) -> None:
+        self.program = np.frombuffer(descriptor.tobytes(), np.uint8).copy()
+        self._data, self._base = data, base
+
+    def view(self, address: int, nbytes: int) -> Memory:
+        data, base = (self.program, PROGRAM) if address >= PROGRAM else (self._data, self._base)
+        if not base <= address <= base + data.size - nbytes:
+            raise NoMemoryError
+        return data[address - base :][:nbytes]
+
+
+def _record(values: dict[str, int]) -> Any:
+    record = np.zeros((), DESCRIPTOR)
+    for name, value in values.items():
+        record[name] = value
+    return record
 
 
 def draw(rng: np.random.Generator, array: Array, max_mac_cycles: int) -> Work:
@@ -243,151 +142,201 @@ def draw_chain(
 
 def place_chain(
     works: list[Work], memory: Memory, base: int, address: int, expected: Memory
-) -> tuple[list[Any], int]:
-    """Place layers one behind the other: their descriptors, and the first address behind all."""
-    descriptors: list[Any] = []
+) -> list[Placed]:
+    """Place layers one behind the other."""
+    placed: list[Placed] = []
     for work in works:
-        source = int(descriptors[-1]["output_address"]) if work.source is not None else 0
-        descriptor, address = work.place(memory, base, address, expected, source)
-        descriptors.append(descriptor)
-    return descriptors, address
+        source = int(placed[-1].descriptor["output_address"]) if work.source is not None else 0
+        placed.append(work.place(memory, base, address, expected, source))
+        address = placed[-1].end
+    return placed
 
 
 def _try(
     rng: np.random.Generator, array: Array, max_mac_cycles: int, source: Work | None
 ) -> Work | None:
-    layer = _draw_layer(rng, array, source)
-    geometry = None if layer is None else _draw_geometry(rng, layer, array, source)
-    if layer is None or geometry is None:
+    values = _draw_layer(rng, array, source)
+    values = values | _draw_formats(rng)
+    if values["output_type"] != OutputType.INT32 and rng.random() < 0.3:
+        values["flags"] |= Flag.TABLE
+    values = _draw_tiling(rng, array, values | _draw_strides(rng, array, values, source))
+    work = Work(array, values, np.empty(0, np.uint8), [])
+    f = work.fields
+    if check(f, WINDOW) is not Error.OK or work.mac_cycles > max_mac_cycles:
         return None
-    work = _draw_operands(rng, layer, geometry, array, source)
-    return work if work.mac_cycles <= max_mac_cycles else None
+    tensors = 1 if source is None else 0
+    if f.kind == Kind.ADD and rng.random() < 0.8:
+        tensors += 1
+    inputs = [_random_bytes(rng, f.input_bytes) for _ in range(tensors)]
+    return Work(array, values, _draw_stream(rng, f), inputs, source)
 
 
-def _draw_layer(rng: np.random.Generator, array: Array, source: Work | None) -> ConvLayer | None:
+def _draw_layer(rng: np.random.Generator, array: Array, source: Work | None) -> dict[str, int]:
+    """Kind, sizes and kernel."""
+
     def size(high: int) -> int:  # every order of magnitude is as likely
         return int((high + 1) ** rng.random())
 
+    kind = Kind(rng.choice(list(Kind), p=[0.4, 0.2, 0.2, 0.2]))
+    by_row = kind is Kind.CONV and rng.random() < 0.1
+    deepest = array.weight_words * array.input_lanes // 4 if by_row else 4 * array.input_lanes
+    channels = size(deepest if kind is Kind.CONV else 3 * array.vector_lanes)
+    height, width = size(20), size(20)
+    if source is not None:
+        channels = source.fields.pixel_bytes
+        height, width = source.fields.output_height, source.fields.output_width
+    layer = {
+        "kind": kind,
+        "input_width": width,
+        "input_channels": channels,
+        "flags": (Flag.INPUT_UNSIGNED if rng.random() < 0.3 else 0)
+        | (Flag.WEIGHTS_BY_ROW if by_row else 0),
+        "input_zero_point": int(rng.integers(-128, 128)),
+    }
+    if kind is Kind.ADD:
+        return layer | {
+            "input_height": 2 * height,
+            "output_height": height,
+            "output_width": width,
+            "output_channels": channels,
+            "group_channels": array.vector_lanes,
+            "group_step": array.vector_lanes,
+            "kernel_height": 2,
+            "kernel_width": int(rng.integers(1, MAX_DIGITS + 1)),
+            "stride_height": 2,
+            "stride_width": 1,
+            "dilation_height": 1,
+        }
+
     kernel = (size(7), size(7))
     dilation = (size(3), size(3)) if rng.random() < 0.3 else (1, 1)
+    stride = (size(4), size(4))
     span = [dilation[i] * (kernel[i] - 1) + 1 for i in range(2)]
-    padding = tuple((int(rng.integers(s)), int(rng.integers(s + 2))) for s in span)
+    pads = [(int(rng.integers(s)), int(rng.integers(s + 2))) for s in span]
+    if source is None:
+        height = height + max(span[0] - sum(pads[0]) - 1, 0)
+        width = width + max(span[1] - sum(pads[1]) - 1, 0)
+    # Without an output there is no layer; the check finds out.
+    output = [
+        max((sizes + sum(pads[i]) - span[i]) // stride[i] + 1, 1)
+        for i, sizes in enumerate((height, width))
+    ]
+    if rng.random() < 0.2:
+        output = [int(rng.integers(length)) + 1 for length in output]
+    layer |= {
+        "input_height": height,
+        "input_width": width,
+        "output_height": 1 if by_row else output[0],
+        "output_width": 1 if by_row else output[1],
+        "output_channels": channels,
+        "group_channels": array.vector_lanes,
+        "group_step": array.vector_lanes,
+        "kernel_height": kernel[0],
+        "kernel_width": kernel[1],
+        "stride_height": stride[0],
+        "stride_width": stride[1],
+        "dilation_height": dilation[0],
+        "dilation_width": dilation[1],
+        "pad_top": pads[0][0],
+        "pad_bottom": pads[0][1],
+        "pad_left": pads[1][0],
+        "pad_right": pads[1][1],
+    }
+    if kind is Kind.CONV:
+        layer |= {"output_channels": size(5 * array.output_lanes), "group_channels": channels}
+        layer["group_step"] = 0
+        if rng.random() < 0.3:
+            groups = ceil_div(layer["output_channels"], array.output_lanes)
+            layer["group_channels"] = size(channels)
+            layer["group_step"] = int(rng.integers((channels - 1) // max(groups - 1, 1) + 1))
+    return layer
+
+
+def _draw_formats(rng: np.random.Generator) -> dict[str, int]:
     output = OutputType(rng.integers(3))
     low, high = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255)}.get(output, (0, 0))
     clamp = np.sort(rng.integers(low, high + 1, 2))
-    in_size = [size(20) + max(span[i] - sum(padding[i]) - 1, 0) for i in range(2)]
-    in_channels = size(4 * array.input_lanes)
-    if source is not None:
-        in_size = [source.geometry.out_rows, source.geometry.out_columns]
-        in_channels = source.pixel_bytes
-    if any(in_size[i] + sum(padding[i]) < span[i] for i in range(2)):
-        return None
-    return ConvLayer(
-        in_channels=in_channels,
-        out_channels=size(5 * array.output_lanes),
-        in_height=in_size[0],
-        in_width=in_size[1],
-        kernel=kernel,
-        stride=(size(4), size(4)),
-        dilation=dilation,
-        padding=(padding[0], padding[1]),
-        x_zero_point=int(rng.integers(-128, 128)),
-        y_zero_point=int(rng.integers(low, high + 1)),
-        output=output,
-        rounding=Rounding(rng.integers(3)),
-        overflow=Overflow(rng.integers(3)),
-        clamp=None if output is OutputType.INT32 else (int(clamp[0]), int(clamp[1])),
-    )
+    return {
+        "output_type": output,
+        "rounding": Rounding(rng.integers(3)),
+        "overflow": Overflow(rng.integers(3)),
+        "output_zero_point": int(rng.integers(low, high + 1)),
+        "clamp_min": int(clamp[0]),
+        "clamp_max": int(clamp[1]),
+    }
 
 
-def _draw_geometry(
-    rng: np.random.Generator, layer: ConvLayer, array: Array, source: Work | None
-) -> Geometry | None:
+def _draw_strides(
+    rng: np.random.Generator, array: Array, values: dict[str, int], source: Work | None
+) -> dict[str, int]:
+    """Strides, and the bytes in their beats at which tensors start."""
+
     def gap(high: int) -> int:
         return int(rng.integers(1, high)) if rng.random() < 0.3 else 0
 
-    kernel_height, kernel_width = layer.kernel
     beat_bytes = array.beat_bytes
-    element = ELEMENT_TYPES[layer.output].itemsize
-    input_pixel_stride = layer.in_channels + gap(9)
-    input_align = int(rng.integers(beat_bytes))
-    if source is not None:
-        input_pixel_stride = source.geometry.output_pixel_stride
-        input_align = source.geometry.output_align
-    flattened = kernel_width == 1 or (
-        layer.dilation[1] == 1 and input_pixel_stride == layer.in_channels
-    )
-    segment_bytes = layer.in_channels * (kernel_width if flattened else 1)
-    segment_words = ceil_div(segment_bytes, array.input_lanes)
-    group_words = kernel_height * (1 if flattened else kernel_width) * segment_words
-    groups = ceil_div(layer.out_channels, array.output_lanes)
-    fit = min(array.weight_words // group_words, array.parameter_groups)
-
-    row_bytes = (layer.in_width - 1) * input_pixel_stride + layer.in_channels
-    row_beats = ceil_div(input_align + row_bytes, beat_bytes)
-    input_row_stride = row_stride(row_bytes, beat_bytes) + beat_bytes * gap(4)
-    if source is not None:
-        input_row_stride = source.geometry.output_row_stride
-    needed = max(layer.dilation[0] * (kernel_height - 1) + 1, layer.stride[0])
-    slots = array.line_buffer_beats // row_beats
-    if fit == 0 or slots < needed:
-        return None
-
-    out_rows, out_columns = layer.out_height, layer.out_width
-    if rng.random() < 0.2:
-        out_rows, out_columns = int(rng.integers(out_rows)) + 1, int(rng.integers(out_columns)) + 1
-    output_pixel_stride = layer.out_channels * element + gap(20)
-    return Geometry(
-        flattened=flattened,
-        segment_words=segment_words,
-        group_words=group_words,
-        groups=groups,
-        groups_per_pass=int(rng.integers(1, min(fit, groups + 1) + 1)),
-        row_slots=int(rng.integers(needed, min(slots, max(needed, layer.in_height) + 2) + 1)),
-        out_rows=out_rows,
-        out_columns=out_columns,
-        input_align=input_align,
-        input_pixel_stride=input_pixel_stride,
-        input_row_stride=input_row_stride,
-        output_align=int(rng.integers(beat_bytes // element)) * element,
-        output_pixel_stride=output_pixel_stride,
-        output_row_stride=row_stride(out_columns * output_pixel_stride, beat_bytes)
+    element = ELEMENT_TYPES[OutputType(values["output_type"])].itemsize
+    input_pixel_stride = values["input_channels"] + gap(9)
+    row_bytes = (values["input_width"] - 1) * input_pixel_stride + values["input_channels"]
+    output_pixel_stride = values["output_channels"] * element + gap(20)
+    strides = {
+        "input_address": int(rng.integers(beat_bytes)),
+        "input_pixel_stride": input_pixel_stride,
+        "input_row_stride": row_stride(row_bytes, beat_bytes) + beat_bytes * gap(4),
+        "output_address": int(rng.integers(beat_bytes // element)) * element,
+        "output_pixel_stride": output_pixel_stride,
+        "output_row_stride": row_stride(values["output_width"] * output_pixel_stride, beat_bytes)
         + beat_bytes * gap(4),
-    )
-
-
-def _draw_operands(
-    rng: np.random.Generator,
-    layer: ConvLayer,
-    geometry: Geometry,
-    array: Array,
-    source: Work | None,
-) -> Work:
-    def int8(shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
-        low, high = [(-128, 128), (-128, -127), (127, 128), (-3, 4)][
-            rng.choice(4, p=[0.7] + [0.1] * 3)
-        ]
-        return rng.integers(low, high, shape).astype(np.int8)
-
-    shape = (1, layer.in_channels, layer.in_height, layer.in_width)
-    taps = layer.in_channels * layer.kernel[0] * layer.kernel[1]
-    spread = 64.0 * np.sqrt(taps) * 64.0
-    scale = (128.0 / spread * rng.uniform(0.1, 2.0, layer.out_channels)).astype(np.float32)
-    if rng.random() < 0.2:  # ties
-        scale = np.float32(2.0) ** rng.integers(-12, 2, layer.out_channels).astype(np.float32)
-    bias_bits = 31 if rng.random() < 0.1 else 12
-    unsigned = bool(rng.random() < 0.3)
-    x = int8(shape)
+    }
     if source is not None:
-        x = (source.output_bytes ^ np.uint8(0x80 if unsigned else 0)).view(np.int8)
-    return Work(
-        layer=layer,
-        geometry=geometry,
-        array=array,
-        x=x,
-        w=int8(layer.weight_shape),
-        bias=rng.integers(-(1 << bias_bits), 1 << bias_bits, layer.out_channels).astype(np.int32),
-        scale=scale.astype(np.float32),
-        unsigned=unsigned,
-        source=source,
+        for name in ("address", "pixel_stride", "row_stride"):
+            strides[f"input_{name}"] = source.values[f"output_{name}"]
+    if values["kind"] == Kind.ADD:
+        strides["second_address"] = strides["input_address"]
+    return strides
+
+
+def _draw_tiling(rng: np.random.Generator, array: Array, values: dict[str, int]) -> dict[str, int]:
+    """The layer with its tiling, a bad one if there is none."""
+    f = Fields(_record(values), array)
+    words = 1 if f.is_vector else ceil_div(f.segment_bytes, array.input_lanes)
+    values = values | {"segment_words": words}
+    f = Fields(_record(values), array)
+    most_groups = min(
+        array.weight_words // f.group_words, array.parameter_slices // f.slices_per_group
     )
+    needed = max(f.span_height, f.stride_height)
+    slots = min(array.line_buffer_beats // f.row_beats, max(needed, f.input_height) + 2)
+    return values | {
+        "groups_per_pass": 1
+        if f.weights_by_row
+        else int(rng.integers(1, max(min(most_groups, f.groups + 1), 1) + 1)),
+        "row_slots": int(rng.integers(needed, max(slots, needed) + 1)),
+    }
+
+
+def _random_bytes(rng: np.random.Generator, count: int) -> Memory:
+    low, high = [(-128, 128), (-128, -127), (127, 128), (-3, 4)][rng.choice(4, p=[0.7] + [0.1] * 3)]
+    return rng.integers(low, high, count).astype(np.int8).view(np.uint8)
+
+
+def _draw_stream(rng: np.random.Generator, f: Fields) -> Memory:
+    """The weight stream: [table], then parameters and words of each group."""
+    table = rng.integers(256, size=f.table_bytes, dtype=np.uint8)
+    taps = f.group_words * (1 if f.is_vector else f.array.input_lanes)
+    if f.kind == Kind.MAX_POOL:
+        taps = 1
+    spread = 64.0 * 64.0 * np.sqrt(taps)
+    if f.kind == Kind.ADD:
+        spread *= 256.0 ** (f.kernel_width - 1)
+    shape = (f.groups, f.group_lanes)
+    parameters = np.zeros(shape, PARAMETER)
+    parameters["multiplier"] = 128.0 / spread * rng.uniform(0.1, 2.0, shape)
+    if rng.random() < 0.2:  # ties
+        parameters["multiplier"] = 2.0 ** rng.integers(-12, 2, shape)
+    bias_bits = 31 if rng.random() < 0.1 else 12
+    parameters["bias"] = rng.integers(-(1 << bias_bits), 1 << bias_bits, shape)
+    by_group = parameters.view(np.uint8).reshape(f.groups, -1)
+    words = _random_bytes(rng, f.groups * (f.group_bytes - by_group.shape[1]))
+    stream = np.concatenate([by_group, words.reshape(f.groups, -1)], axis=1)
+    return np.concatenate([table, stream.ravel()])
