@@ -22,7 +22,9 @@ from lineconv import filters
 from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, chosen
 from lineconv.bench.plots import require_plots
+from lineconv.commands.compile import add_parser as add_compile
 from lineconv.commands.report import add_parser as add_report
+from lineconv.commands.run import add_parser as add_run
 from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
 from lineconv.explore.command import add_parser as add_explore
 from lineconv.files import load_array, open_image, pillow, require_writable
@@ -102,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.set_defaults(run=_bench, json=False)
 
     own = (devices, image, conv)
-    others = (add_quantize(commands), add_report(commands), add_explore(commands))
+    others = tuple(add(commands) for add in (add_quantize, add_compile, add_report, add_explore))
+    add_run(commands)
     for command in (*own, *others):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
     for command in (image, conv, benchmark):
