@@ -7,8 +7,8 @@
 /// those of a pixel in a pass, or of a whole output row if every pixel is written at once (one
 /// pass) and the next one follows directly.
 ///
-/// A chunk per cycle; runs whose last chunk crosses a beat cost a cycle more. A run is offered on
-/// `run_*` no later than its first beat on `data_*`: the address of that beat and the number of
+/// A chunk per cycle, from a dozen cycles after the start on at the latest; runs whose last chunk
+/// crosses a beat cost a cycle more. A run is offered on `run_*` no later than its first beat on `data_*`: the address of that beat and the number of
 /// beats in which the run has bytes. `done_o` pulses when the last slice of the layer was taken and
 /// all runs and beats were handed over.
 module conv_output_packer
@@ -50,22 +50,42 @@ module conv_output_packer
 
   // --- The layer, in chunks of a beat ------------------------------------------------------------
 
-  // A cycle after start_i, when all of this is known, the stage begins.
-  logic start_q;
+  // The stage begins when all of this is known: a few cycles after start_i.
+  logic measuring_d, measuring_q, measured, begin_d, begin_q;
   logic int32_d, int32_q, whole_rows_d, whole_rows_q;
   logic [31:0] pixel_bytes, pass_bytes;
-  count_t pixel_chunks, pass_slices_q, pass_chunks;
+  // verilator lint_off UNUSEDSIGNAL
+  logic [23:0] pass_slices;  // less than 2^16
+  // verilator lint_on UNUSEDSIGNAL
+  count_t pixel_chunks_d, pixel_chunks_q, pass_chunks;
   beats_t row_chunks_q;
   bytes_t tail_bytes_d, tail_bytes_q;  // of the last chunk of a pixel
   bytes_t row_tail_bytes_q;
   assign int32_d = layer_i.output_type == conv_regs_pkg::OutputTypeInt32;
-  assign pixel_bytes = int32_d ? {14'b0, layer_i.output_channels, 2'b00}
+  assign pixel_bytes = int32_q ? {14'b0, layer_i.output_channels, 2'b00}
                                : {16'b0, layer_i.output_channels};
-  assign pixel_chunks = 16'((pixel_bytes + 32'(BeatBytes - 1)) >> AlignBits);
+  assign pixel_chunks_d = 16'((pixel_bytes + 32'(BeatBytes - 1)) >> AlignBits);
   assign tail_bytes_d = tail_bytes(pixel_bytes[AlignBits-1:0]);
-  assign pass_bytes = 32'(pass_slices_q) << (int32_q ? AlignBits + 2 : AlignBits);
+  assign pass_bytes = 32'(pass_slices[15:0]) << (int32_q ? AlignBits + 2 : AlignBits);
   assign pass_chunks = pass_bytes[AlignBits+:16];
+  assign measuring_d = start_i || (measuring_q && !measured);
+  assign begin_d = measuring_q && measured;
   assign whole_rows_d = layer_i.passes == 16'd1 && layer_i.output_pixel_stride == pixel_bytes;
+
+  conv_multiply_add #(
+    .AWidth(16),
+    .BWidth($bits(slices_t)),
+    .SumWidth($bits(pass_slices))
+  ) u_pass_slices (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .a_i(layer_i.groups_per_pass),
+    .b_i(layer_i.slices_per_group),
+    .c_i('0),
+    .done_o(measured),
+    .sum_o(pass_slices)
+  );
 
   // --- Where the slice stands --------------------------------------------------------------------
 
@@ -73,7 +93,7 @@ module conv_output_packer
   conv_output_walk u_walk (
     .clk_i,
     .rst_ni,
-    .start_i(start_q),
+    .start_i(begin_q),
     .output_height_i(layer_i.output_height),
     .output_width_i(layer_i.output_width),
     .groups_i(layer_i.groups),
@@ -129,12 +149,12 @@ module conv_output_packer
         end
       end
     end
-    if (start_q) begin
-      left_d = pixel_chunks;
-      ends_d = pixel_chunks == 16'd1;
+    if (begin_q) begin
+      left_d = pixel_chunks_q;
+      ends_d = pixel_chunks_q == 16'd1;
       over_d = 1'b0;
-      pass_left_d = pixel_chunks;
-      pass_ends_d = pixel_chunks == 16'd1;
+      pass_left_d = pixel_chunks_q;
+      pass_ends_d = pixel_chunks_q == 16'd1;
       part_d = '0;
       fresh_d = 1'b1;
     end
@@ -154,7 +174,7 @@ module conv_output_packer
         if (last_row) next_pass_d = next_pass_q + pass_bytes;
       end
     end
-    if (start_q) begin
+    if (begin_q) begin
       address_d = layer_i.output_address;
       next_row_d = layer_i.output_address + layer_i.output_row_stride;
       next_pass_d = layer_i.output_address + pass_bytes;
@@ -256,19 +276,21 @@ module conv_output_packer
 
   logic running_d, running_q;
   assign done_o = running_q && !walking && !chunk_valid && aligner_idle && !run_valid_o;
-  assign running_d = start_q || (running_q && !done_o);
+  assign running_d = begin_q || (running_q && !done_o);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      start_q <= 1'b0;
+      measuring_q <= 1'b0;
+      begin_q <= 1'b0;
       running_q <= 1'b0;
     end else begin
-      start_q <= start_i;
+      measuring_q <= measuring_d;
+      begin_q <= begin_d;
       running_q <= running_d;
     end
     int32_q <= int32_d;
     whole_rows_q <= whole_rows_d;
-    pass_slices_q <= 16'(multiply_small(layer_i.groups_per_pass, 16'(layer_i.slices_per_group)));
+    pixel_chunks_q <= pixel_chunks_d;
     tail_bytes_q <= tail_bytes_d;
     row_chunks_q <= beats_t'((layer_i.output_row_bytes + 32'(BeatBytes - 1)) >> AlignBits);
     row_tail_bytes_q <= tail_bytes(layer_i.output_row_bytes[AlignBits-1:0]);

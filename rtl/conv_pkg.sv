@@ -112,16 +112,6 @@ package conv_pkg;
     WeightWord
   } weight_e;
 
-  /// a x b by additions, for a b of few bits: DSPs are for the array.
-  function automatic beats_t multiply_small(count_t a, count_t b);
-    beats_t sum;
-    sum = '0;
-    for (int unsigned i = 0; i < 16; i++) begin
-      if (b[i]) sum += beats_t'(a) << i;
-    end
-    return sum;
-  endfunction
-
   localparam int unsigned TableBeats = 256 / BeatBytes;
   localparam int unsigned BeatParameters = BeatBits / $bits(parameter_t);
   localparam int unsigned SliceParameterBeats = SliceLanes / BeatParameters;

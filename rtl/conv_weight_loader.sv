@@ -55,6 +55,19 @@ module conv_weight_loader
   input logic parameter_free_i  // pulse: the parameters of one slice
 );
 
+  /// Beats of a number of words, added up in a tree: DSPs are for the array.
+  function automatic beats_t beats(logic [WordBits:0] words, logic [ColumnBits-1:0] word_beats);
+    beats_t terms[16];
+    for (int unsigned i = 0; i < 16; i++) begin
+      terms[i] = '0;
+      if (i < ColumnBits && word_beats[i]) terms[i] = beats_t'(words) << i;
+    end
+    for (int unsigned step = 1; step < 16; step *= 2) begin
+      for (int unsigned i = 0; i < 16; i += 2 * step) terms[i] += terms[i+step];
+    end
+    return terms[0];
+  endfunction
+
   // Requests and what their data begin with.
   localparam int unsigned MaxRequests = 16;  // under way
 
@@ -114,7 +127,7 @@ module conv_weight_loader
         };
         unit_words_d = layer_i.weights_by_row ? layer_i.row_words[WordBits:0]
                                               : layer_i.group_words[WordBits:0];
-        unit_beats_d = multiply_small(16'(unit_words_d), 16'(request_d.word_beats));
+        unit_beats_d = beats(unit_words_d, request_d.word_beats);
         group_units_d = layer_i.weights_by_row ? layer_i.kernel_height : 5'd1;
         units_left_d = group_units_d;
         groups_left_d = layer_i.groups;
