@@ -265,12 +265,16 @@ def test_run_refuses(
     assert not [*files.glob("y.*")]
 
 
-def test_profile_of_the_engine(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Table, JSON and picture of a run on the RTL."""
+def require_simulator() -> None:
     try:
         find()
     except MissingToolError as error:
         pytest.skip(str(error))
+
+
+def test_profile_of_the_engine(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Table, JSON and picture of a run on the RTL."""
+    require_simulator()
     command = "run small.lconv --input small.npz --output y.npz --device sim"
     assert run(f"{command} --json r.json --plot p.svg") == 0
     text = capsys.readouterr().out
@@ -283,3 +287,14 @@ def test_profile_of_the_engine(files: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(row["cycles"] > row["mac_cycles"] > 0 for row in engine)
     assert results["cycles"] >= sum(row["cycles"] for row in engine)
     assert "conv1" in (files / "p.svg").read_text()
+
+
+def test_check_of_the_engine(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every layer of LeNet on the RTL, on both units."""
+    require_simulator()
+    assert run("run digits.onnx --input x.npy --output y.npy --device sim:tiny --check") == 0
+    np.testing.assert_array_equal(np.load("y.npy"), expected("digits.onnx", np.load("x.npy")))
+    text = capsys.readouterr().out
+    assert "9 tensors of 3 image(s) equal ONNX Runtime's in every bit" in text
+    rows = {row[0]: row for row in map(str.split, text.splitlines()) if "vector" in row}
+    assert list(rows) == ["conv1.relu.max_pool", "conv2.relu.max_pool"]

@@ -16,6 +16,7 @@ from lineconv.files import require_writable, write_whole
 from lineconv.presets import preset
 from lineconv.profiling.figures import network_figures
 from lineconv.profiling.profile import NetworkProfile
+from lineconv.profiling.table import cut
 from lineconv.roofline import draw_roofline
 
 __all__ = ["FORMATS", "check_plot", "save_plot"]
@@ -119,9 +120,10 @@ def _timeline(axes: Any, profile: NetworkProfile) -> None:
             color=_COLOURS[bar.kind], edgecolor="white", linewidth=0.4, label=label,
         )  # fmt: skip
         if bar.length_ms >= _NAMED * total:
+            place = (bar.start_ms + bar.length_ms / 2, _ROWS.index(bar.row))
             axes.text(
-                bar.start_ms + bar.length_ms / 2, _ROWS.index(bar.row), bar.name, color="white",
-                ha="center", va="center", fontsize=6, rotation=90, clip_on=True,
+                *place, cut(bar.name, 15), color="white", ha="center", va="center", fontsize=6,
+                rotation=90, clip_on=True,
             )  # fmt: skip
     axes.set_yticks(range(len(_ROWS)), _ROWS)
     axes.invert_yaxis()

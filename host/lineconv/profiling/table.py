@@ -10,10 +10,10 @@ from lineconv.presets import preset
 from lineconv.profiling.figures import LayerFigures, network_figures
 from lineconv.profiling.profile import NetworkProfile
 
-__all__ = ["plan_text", "profile_text"]
+__all__ = ["cut", "plan_text", "profile_text"]
 
 _LEFT = 3  # columns of words in front
-_LONGEST = 40  # a name that is longer is cut off in the middle
+_LONGEST = 40  # letters of a name
 
 
 def plan_text(network: Network) -> str:
@@ -36,6 +36,14 @@ def profile_text(profile: NetworkProfile) -> str:
     return "\n".join(_table(head, rows))
 
 
+def cut(name: str, letters: int) -> str:
+    """The name, or its beginning and its end, which say more than the middle."""
+    if len(name) <= letters:
+        return name
+    half = (letters - 3) // 2
+    return f"{name[:half]}...{name[-half:]}"
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines, with columns as wide as they need to be; a last column of words is left as it is."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -52,10 +60,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _words(layer: LayerFigures) -> tuple[str, str, str]:
-    name = layer.name
-    if len(name) > _LONGEST:
-        name = f"{name[: _LONGEST // 2 - 2]}...{name[-_LONGEST // 2 + 1 :]}"
-    return name, " + ".join(layer.kinds), layer.where
+    return cut(layer.name, _LONGEST), " + ".join(layer.kinds), layer.where
 
 
 def _planned(layer: LayerFigures) -> tuple[str, ...]:
