@@ -52,6 +52,11 @@ class GraphBuilder:
         self._layers: list[Layer] = []
         self._constants: dict[str, AnyArray] = {}
 
+    @property
+    def last(self) -> Layer:
+        """The layer that was added last."""
+        return self._layers[-1]
+
     def tensor(self, shape: tuple[int, ...], dtype: Any = None) -> Tensor:
         """A new one."""
         count = len(self._inputs) + len(self._layers) + len(self._constants)

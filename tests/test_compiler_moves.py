@@ -13,6 +13,7 @@ from lineconv.graph import Graph
 from lineconv.graph.layers import (
     Add,
     ChannelShuffle,
+    Mul,
     Pad,
     Reshape,
     Resize,
@@ -80,6 +81,17 @@ def test_concat_copies_what_lies_elsewhere(dtype: str) -> None:
     second = b.concat([part(b, a, range(2), range(2, 5)), b.conv(a, 3)], 1)
     work = engine_work(b.graph(b.conv(first, 4), b.conv(second, 4)))
     assert work == {"Concat": 3, "Slice": 0}
+
+
+def test_host_values_do_not_overwrite_results_beside_them(dtype: str) -> None:
+    """What the host computes after a program is packed apart, then copied to its place."""
+    b = GraphBuilder(14, dtype)
+    x = b.conv(b.input(*SHAPE), 6)
+    gate = b.layer(Mul, [x, x], SHAPE)
+    y = b.concat([b.conv(x, 6), gate], 1)
+    network = check(b.graph(b.conv(y, 4)), "pynq-z2")
+    assert len(network.segments) == 2
+    assert descriptors(network) == {"Concat": 1}
 
 
 def test_concat_of_few_axes(dtype: str) -> None:

@@ -65,6 +65,8 @@ class Memory:
         buffers: by name.
         wholes: tensors that are made in parts, by name.
         packs: what the host writes before the next program.
+        engine_has_run: there was a program before. The host sees no results between its own bytes,
+            and would write old ones over them; from then on it packs into buffers of its own.
     """
 
     beat_bytes: int
@@ -75,6 +77,7 @@ class Memory:
     buffers: dict[str, Buffer] = field(default_factory=dict)
     wholes: dict[str, View] = field(default_factory=dict)
     packs: list[Pack] = field(default_factory=list)
+    engine_has_run: bool = False
 
     def copy(self) -> Memory:
         """As it is now, so that what follows can be undone."""
@@ -100,9 +103,12 @@ class Memory:
         if found is not None and (shape is None or found.outer == shape[0] or not on_host):
             return replace(found, tensor=tensor)
         shape = shape or default_shape(tensor.shape)
-        made = self.write(tensor, shape, shape[0])
+        if tensor.name in self.constants or self.engine_has_run:
+            view = self._new(tensor.name, shape, tensor.dtype)
+            made = DeviceTensor(tensor, view, shape[0])
+        else:
+            made = self.write(tensor, shape, shape[0])
         if tensor.name in self.constants:
-            made = replace(made, view=self._new(tensor.name, shape, tensor.dtype))
             content = np.zeros(self.buffers[made.view.buffer].nbytes, np.uint8)
             made.write(self.constants[tensor.name], content)
             self.buffers[made.view.buffer] = Buffer(content.size, content)

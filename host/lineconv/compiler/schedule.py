@@ -74,6 +74,7 @@ def schedule(graph: Graph, preset: Preset) -> Schedule:
         works, memory = _engine_turn(pending, refused, memory, preset)
         items += [*memory.packs, *works]
         memory.packs.clear()
+        memory.engine_has_run |= bool(works)
         items += _host_turn(pending, refused, memory)
     for tensor in graph.outputs:
         items += _unpack([tensor], memory)
