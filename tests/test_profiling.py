@@ -281,7 +281,7 @@ def test_page_says_what_is_known() -> None:
         "<small>", "<conv & 1>", "conv3", "the input is float32", "for the test",
         "no work: the bytes are right as they lie", "memory read", "1,000", "1,002", "2 | 0 KB",
         "0.014 ms", "engine, one run: 2,100 cycles", "predicted", "1 x 7 x 6 x 10 uint8",
-        'adds in "float32"', "layers on engine + host, 2 program(s)",
+        'adds in "float32"', "engine + host layers, 2 program(s)",
     ):  # fmt: skip
         assert text in parsed.text, text
     nodes = [a["class"] for tag, a in parsed.tags if tag == "rect" and "rx" in a]

@@ -77,7 +77,7 @@ def _tiles(network: Network) -> Iterator[str]:
         (f"{network.activation_bytes / 1e6:,.2f} MB", "activations on the device"),
         (
             f"{len(network.layers)} + {len(network.host_steps)}",
-            f"layers on engine + host, {len(network.segments)} program(s)",
+            f"engine + host layers, {len(network.segments)} program(s)",
         ),
     )
     yield '<div class="tiles">'

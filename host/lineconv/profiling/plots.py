@@ -122,7 +122,7 @@ def _timeline(axes: Any, profile: NetworkProfile) -> None:
         if bar.length_ms >= _NAMED * total:
             place = (bar.start_ms + bar.length_ms / 2, _ROWS.index(bar.row))
             axes.text(
-                *place, cut(bar.name, 15), color="white", ha="center", va="center", fontsize=6,
+                *place, cut(bar.name, 12), color="white", ha="center", va="center", fontsize=6,
                 rotation=90, clip_on=True,
             )  # fmt: skip
     axes.set_yticks(range(len(_ROWS)), _ROWS)
