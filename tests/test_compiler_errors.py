@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def test_unknown_target(target: str) -> None:
     b = GraphBuilder(53)
     with pytest.raises(InvalidInputError, match=f"no preset {target!r}, there are: pynq-z2"):
         lineconv.compile(b.graph(b.conv(b.input(1, 3, 4, 4), 2)), target)
+
+
+def test_graphs_that_read_what_nothing_makes() -> None:
+    b = GraphBuilder(56)
+    x = b.input(1, 3, 4, 4)
+    graph = b.graph(b.conv(b.conv(x, 2), 2))
+    message = "Convolution 'Convolution_1': nothing before it makes its input 't1'"
+    with pytest.raises(InvalidInputError, match=f"^{message}$"):
+        lineconv.compile(dataclasses.replace(graph, layers=graph.layers[::-1]))
+    with pytest.raises(InvalidInputError, match=r"^nothing makes the output 't2'$"):
+        lineconv.compile(dataclasses.replace(graph, layers=graph.layers[:1]))
 
 
 def test_models_that_cannot_be_read(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def compile(
 
     Raises:
         InvalidFileError: the file is missing or no valid model.
-        InvalidInputError: there is no such target, or the model cannot be imported; the message
-            names the node or tensor.
+        InvalidInputError: there is no such target, the model cannot be imported, or it reads a
+            tensor that nothing makes; the message names the node or tensor.
         HostLayerError: `strict`, and layers are left to the host; the message names them.
     """
     chosen = target if isinstance(target, Preset) else preset(target)

@@ -15,6 +15,7 @@ from lineconv.compiler.memory import Memory
 from lineconv.compiler.network import HostStep, Pack, Unpack
 from lineconv.compiler.parts import find_homes
 from lineconv.compiler.rewrite import Job, find_jobs
+from lineconv.errors import InvalidInputError
 from lineconv.graph import Graph, layers
 from lineconv.graph.layers import Layer, Tensor
 from lineconv.presets import Preset
@@ -60,7 +61,12 @@ class Schedule:
 
 
 def schedule(graph: Graph, preset: Preset) -> Schedule:
-    """Engine and host by turns, each as long as it finds work, so that programs are few."""
+    """Engine and host by turns, each as long as it finds work, so that programs are few.
+
+    Raises:
+        InvalidInputError: a tensor is read that nothing makes before.
+    """
+    _check_order(graph)
     pending = find_jobs(graph, preset.array)
     memory = Memory(
         preset.array.beat_bytes,
@@ -79,6 +85,21 @@ def schedule(graph: Graph, preset: Preset) -> Schedule:
     for tensor in graph.outputs:
         items += _unpack([tensor], memory)
     return Schedule(tuple(items), memory)
+
+
+def _check_order(graph: Graph) -> None:
+    known = {tensor.name for tensor in graph.inputs} | set(graph.constants)
+    for layer in graph.layers:
+        for tensor in layer.inputs:
+            if tensor.name not in known:
+                raise InvalidInputError(
+                    f"{type(layer).__name__} {layer.name!r}: nothing before it makes its input "
+                    f"{tensor.name!r}"
+                )
+        known |= {tensor.name for tensor in layer.outputs}
+    for tensor in graph.outputs:
+        if tensor.name not in known:
+            raise InvalidInputError(f"nothing makes the output {tensor.name!r}")
 
 
 def _engine_turn(
