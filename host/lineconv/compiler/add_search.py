@@ -4,8 +4,8 @@
 ONNX Runtime computes y = rne(fma(ra, a, fma(rb, b, k))) in float32 with three constants, the engine
 rne(fl32(fl32(wa a + wb b + bias) m)). With wa, wb and bias near ra / m, rb / m and k / m the two
 differ in their roundings only, by far less than 1: they can disagree only on pairs whose real sum
-lies next to the middle between two integers. So a few hundred candidates are tried on these pairs,
-and the best of them on all 65,536.
+lies next to the middle between two integers. So candidates are tried on these pairs, and
+those that are right there on all 65,536.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def find_add(layer: Add) -> AddNumbers | None:
     every = [all_values(tensor.dtype) for tensor in layer.inputs]
     expected = run_add(layer, every[0][:, np.newaxis], every[1]).astype(np.int64)
     # The engine's bytes are signed: what uint8 has more becomes part of the constant.
-    bytes_ = np.arange(-128.0, 128.0)
+    signed = np.arange(-128.0, 128.0)
     constant = ratios[2]
     for ratio, values in zip(ratios, every, strict=False):
         constant += ratio * (int(values[0]) + 128)
-    real = ratios[0] * bytes_[:, np.newaxis] + ratios[1] * bytes_ + constant
+    real = ratios[0] * signed[:, np.newaxis] + ratios[1] * signed + constant
 
     low, high = layer.clamp or (np.iinfo(y.dtype).min, np.iinfo(y.dtype).max)
     near = np.abs(real - np.floor(real) - 0.5) < _NEAR
@@ -90,12 +90,12 @@ def find_add(layer: Add) -> AddNumbers | None:
         for zero_point in dict.fromkeys((0, y.zero_point)):
             numbers = (ratios[0], ratios[1], constant - zero_point)
             found = _candidates(numbers, most, rng, first=chunk == 0)
-            results = _results(found, bytes_[first], bytes_[second]) + zero_point
+            results = _results(found, signed[first], signed[second]) + zero_point
             wrong = np.clip(results, low, high) != expected[first, second]
             for index in np.flatnonzero(~wrong.any(1)):
-                numbers_ = _numbers(found, int(index), zero_point)
-                if np.array_equal(_engine(layer, numbers_), expected):
-                    return numbers_
+                tried = _numbers(found, int(index), zero_point)
+                if np.array_equal(_engine(layer, tried), expected):
+                    return tried
     return None
 
 
@@ -163,11 +163,11 @@ def _engine(layer: Add, numbers: AddNumbers) -> npt.NDArray[np.int64]:
     digits = numbers.digits.astype(np.int64) << 8 * np.arange(numbers.digits.shape[1])
     every = [as_int8(all_values(tensor.dtype)).astype(np.int64) for tensor in layer.inputs]
     acc = digits[0].sum() * every[0][:, np.newaxis] + digits[1].sum() * every[1] + numbers.bias
-    formats_ = ConvLayer(
+    geometry = ConvLayer(
         1, 1, 1, 1, (1, 1), y_zero_point=numbers.zero_point,
         output=formats(layer.outputs[0].dtype)[0], clamp=layer.clamp,
     )  # fmt: skip
     wrapped = acc.astype(np.int32)[np.newaxis, np.newaxis]
-    results = golden.requantize(wrapped, numbers.multiplier, formats_)
+    results = golden.requantize(wrapped, numbers.multiplier, geometry)
     pairs: npt.NDArray[np.int64] = results[0, 0].astype(np.int64)
     return pairs
