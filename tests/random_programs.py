@@ -36,14 +36,17 @@ def random_program(
     operations: int = 4,
     kinds: tuple[Kind, ...] = tuple(Kind),
     max_words: int = 3000,
+    parts: bool = True,
 ) -> Program:
     """A program of some operations.
 
     Args:
         kinds: of the operations.
         max_words: that an operation costs the engine at least, in cycles.
+        parts: operations may work on parts of tensors.
     """
-    return _Draw(np.random.default_rng(seed), array, max_words).program(operations, kinds)
+    draw = _Draw(np.random.default_rng(seed), array, max_words, parts)
+    return draw.program(operations, kinds)
 
 
 def random_bytes(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
@@ -58,10 +61,11 @@ def random_bytes(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArra
 class _Draw:
     """Draws operations, and the tensors that they work on."""
 
-    def __init__(self, rng: np.random.Generator, array: Array, max_words: int) -> None:
+    def __init__(self, rng: np.random.Generator, array: Array, max_words: int, parts: bool) -> None:
         self._rng = rng
         self._array = array
         self._max_words = max_words
+        self._parts = parts
         self._nbytes = 0
         self._results: list[View] = []  # that another operation can read
 
@@ -114,7 +118,7 @@ class _Draw:
         if readable and self._chance(0.5):
             source = readable[self._pick(*range(len(readable)))]
         layer, digits = self._layer(kind, source)
-        whole = self._chance(0.4)
+        whole = not self._parts or self._chance(0.4)
         if source is None:
             shape = (1, layer.in_height, layer.in_width, layer.in_channels)
             image = self._view(shape, np.uint8 if self._chance(0.3) else np.int8, whole)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One list of random layers: RTL, HLS core and ONNX Runtime give the same bytes.
+"""One list of random layers: RTL, HLS core and ONNX Runtime give the same bytes. One list of random
+programs of all layer kinds: RTL, HLS core and the golden reference do.
 
 The RTL runs on three arrays, one with beats of 16 bytes, behind a memory with random latency,
-bandwidth and stalls. LAYERS=n and LINECONV_SEED=n in the environment choose how many and which.
+bandwidth and stalls. LAYERS=n, PROGRAMS=n and LINECONV_SEED=n in the environment choose how many
+and which.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from onnx_reference import run_onnx
+from programs import run
+from random_programs import random_program
 
 from lineconv import Accelerator
 from lineconv.golden import conv2d_accumulate, multiplier
@@ -28,6 +32,7 @@ from lineconv.virtual_board import VirtualBoard
 
 MEMORY_BYTES = 16 << 20
 FEW, MANY = 300, 2000
+FEW_PROGRAMS, MANY_PROGRAMS = 60, 3000
 PRESETS_RUN = [
     PRESETS["tiny"],
     PRESETS["pynq-z2"],
@@ -182,3 +187,24 @@ def test_random_layers(boards: list[VirtualBoard], count: int) -> None:
             assert y.dtype == case.expected.dtype
             assert wrong == 0, f"{name}, seed {seed}: {wrong} of {y.size} differ, {case.layer}"
     print(f"{count} layers, {values} values, 0 different from ONNX Runtime on RTL and HLS")
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        FEW_PROGRAMS,
+        pytest.param(int(os.environ.get("PROGRAMS", MANY_PROGRAMS)), marks=pytest.mark.slow),
+    ],
+)
+def test_random_programs(boards: list[VirtualBoard], count: int) -> None:
+    """Mixed kinds on parts of tensors that earlier operations wrote; every byte of the memory."""
+    first = int(os.environ.get("LINECONV_SEED", np.random.SeedSequence().generate_state(1)[0]))
+    print(f"LINECONV_SEED={first}")
+    cores = [HlsBoard(board.preset.array, MEMORY_BYTES) for board in boards]
+    for seed in range(first, first + count):
+        which = seed % len(boards)
+        program = random_program(seed, boards[which].preset.array)
+        boards[which].configure(draw_memory(seed))
+        for name, board in (("RTL", boards[which]), ("HLS", cores[which])):
+            print(name, seed)  # of a failure: the last one
+            run(program, board)

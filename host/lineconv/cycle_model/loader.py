@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
+from math import ceil, inf
 
-from lineconv.cycle_model.memory import read_rate
+from lineconv.cycle_model.memory import MAX_OUTSTANDING, burst_count, read_rate
 from lineconv.cycle_model.work import Work
 from lineconv.presets import Array, MemoryModel
+from lineconv.regs import DESCRIPTOR_READ_BYTES
 
-__all__ = ["Loader", "RowLoader", "WeightLoader"]
+__all__ = ["CHECK_CYCLES", "Loader", "RowLoader", "WeightLoader"]
 
 # Cycles that the RTL takes, beside the latency of the memory:
 _REQUEST = 2  # from one request to the next
@@ -19,16 +20,23 @@ _ROW_USE = 4  # from the request of a row to its first word, beside those of its
 _UNIT_USE = 5  # the same of a unit of weights: those of a group, or of a kernel row
 _ROW_FREE = 7  # from the last word that reads a row to a request into its slot
 _WORDS_FREE = 23  # the same of the words of a unit
+_TAKE = 2  # from a check to the request for the weights: a descriptor asked for by then is first
+CHECK_CYCLES = 140  # from the last beat of a descriptor to its layer, with the numbers in it
 _PARAMETERS_FREE = 45  # and of the parameters of a group, which are used after the array
 
 
 @dataclass(frozen=True)
 class _Item:
-    """Something requested: when it can arrive, how much it is, and at most how fast."""
+    """Something requested: when it can arrive, how much it is, and at most how fast.
+
+    Attributes:
+        counts: it is a row or a unit of weights, no descriptor.
+    """
 
     due: float
     beats: int
     rate: float
+    counts: bool = True
 
 
 class Loader:
@@ -55,12 +63,11 @@ class Loader:
         """Most beats per cycle of the item under way."""
         return self._items[0].rate
 
-    def advance(self, beats: float) -> None:
-        """So many beats of the item under way arrive, at most those that are left."""
+    def advance(self, beats: float, now: float) -> None:
+        """So many beats of the item under way have arrived by now, at most those that are left."""
         self.left -= beats
         if self.left < 1e-6:
-            self._items.popleft()
-            self.loaded += 1
+            self.loaded += self._items.popleft().counts
             self.left = float(self._items[0].beats) if self._items else 0.0
 
     def state(self, now: float) -> tuple[float, ...]:
@@ -74,7 +81,7 @@ class Loader:
         """Repeat what has just happened until so many more items are loaded, `cycles` later."""
         self.loaded += items
         self._next_request += cycles
-        self._items = deque(_Item(item.due + cycles, item.beats, item.rate) for item in self._items)
+        self._items = deque(replace(item, due=item.due + cycles) for item in self._items)
 
     def _request(self, time: float, latency: float, beats: int, rate: float) -> None:
         time = max(time, self._next_request)
@@ -155,10 +162,19 @@ class _Weights:
 
 
 class WeightLoader(Loader):
-    """Requests the weights of one layer after the other as its rings have room."""
+    """Requests the weights of one layer after the other as its rings have room.
+
+    The descriptors come through the same port, each while the layer before it runs.
+
+    Attributes:
+        checked: when the last descriptor that was asked for is checked; infinite before it is here.
+    """
 
     def __init__(self, array: Array, memory: MemoryModel) -> None:
         super().__init__()
+        self.checked = inf
+        self._next: Work | None = None  # whose descriptor is under way
+        self._descriptor_beats = DESCRIPTOR_READ_BYTES // array.beat_bytes
         self._memory = memory
         self._latency = memory.read_latency + _UNIT_USE
         self._waiting: deque[_Weights] = deque()
@@ -171,9 +187,31 @@ class WeightLoader(Loader):
         """Units of the layer in work that have not been requested yet."""
         return self._waiting[0].left if self._waiting else 0
 
-    def under_way(self, time: float) -> float:
-        """Cycles until the unit that arrives at a time is complete; 0 if none does."""
-        return self.left / self.rate if self.due <= time else 0.0
+    def fetch(self, work: Work, time: float) -> None:
+        """The descriptor of one more layer is asked for, behind what the port works on."""
+        beats = self._descriptor_beats
+        rate = read_rate(beats, beats, self._memory.read_latency, self._memory.max_outstanding)
+        item = _Item(time + self._memory.read_latency, beats, rate, counts=False)
+        # The port takes a request when all bursts of those before it are on their way.
+        place, bursts = 0, 0.0
+        while place < len(self._items) and bursts <= MAX_OUTSTANDING:
+            if self._items[place].due - self._latency > time - _TAKE:
+                break
+            bursts += burst_count(self._items[place].beats if place else ceil(self.left))
+            place += 1
+        self._items.insert(place, item)
+        if place == 0:
+            self.left = float(beats)
+        self.checked = inf
+        self._next = work
+
+    def advance(self, beats: float, now: float) -> None:
+        is_descriptor = not self._items[0].counts
+        super().advance(beats, now)
+        if is_descriptor and self._next is not None and (not self._items or self._items[0].counts):
+            self.checked = now + CHECK_CYCLES
+            self.offer(self._next, self.checked)
+            self._next = None
 
     def offer(self, work: Work, time: float) -> None:
         """The weights of one more layer may be requested from `time` on."""

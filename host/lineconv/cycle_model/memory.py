@@ -10,10 +10,10 @@ from math import gcd
 
 from lineconv.packing import ceil_div
 
-__all__ = ["burst_count", "read_rate", "shares", "write_rate"]
+__all__ = ["MAX_OUTSTANDING", "burst_count", "read_rate", "shares", "write_rate"]
 
 BURST_BEATS = 16
-_MAX_OUTSTANDING = 8  # bursts in flight per port and direction
+MAX_OUTSTANDING = 8  # bursts in flight per port and direction
 
 # Cycles between the end of a burst and the issue of the one that takes its place.
 _READ_TURN = 1
@@ -27,7 +27,7 @@ def burst_count(beats: int) -> float:
 
 def write_rate(burst_beats: float, latency: int, max_outstanding: int) -> float:
     """Beats per cycle of bursts whose response takes so long from their last beat."""
-    outstanding = min(_MAX_OUTSTANDING, max_outstanding)
+    outstanding = min(MAX_OUTSTANDING, max_outstanding)
     return min(1.0, outstanding * burst_beats / (latency + _WRITE_TURN + burst_beats))
 
 
@@ -38,7 +38,7 @@ def read_rate(beats: int, step: int, latency: int, max_outstanding: int) -> floa
     Args:
         latency: cycles from a request to the first beat.
     """
-    outstanding = min(_MAX_OUTSTANDING, max_outstanding)
+    outstanding = min(MAX_OUTSTANDING, max_outstanding)
     turn = latency + _READ_TURN
     if beats >= outstanding * BURST_BEATS and turn <= (outstanding - 3) * BURST_BEATS:
         return 1.0  # only the first and the last burst of a transfer are short

@@ -82,8 +82,11 @@ class Pipeline:
         self.begun = inf
         self.stalls = dict.fromkeys(Wait, 0.0)
 
-    def begin_layer(self, layer: Work) -> float:
-        """The stages start on a layer, whose weights come next from the weight loader; when."""
+    def begin_layer(self, layer: Work, following: Work | None) -> float:
+        """The stages start on a layer, whose weights come next from the weight loader, and the
+        descriptor of the one behind it is read; when."""
+        if following is not None:
+            self.weights.fetch(following, self.now)
         self._rows = RowLoader(layer, self._memory, self.now)
         self._slices = layer.group_slices
         self._first_unit = self._units
@@ -97,6 +100,12 @@ class Pipeline:
         while self._waiting > _EPSILON:
             self._advance(Wait.COMPLETION, inf)
         self.wait(self.now + latency)
+
+    def wait_for_check(self) -> None:
+        """Go on until the next layer is checked."""
+        while self.weights.checked == inf:
+            self._advance(Wait.COMPLETION, inf)
+        self.wait(self.weights.checked)
 
     def wait(self, time: float) -> None:
         """Go on until that time."""
@@ -159,9 +168,9 @@ class Pipeline:
         self.read_beats += (row_rate + group_rate) * cycles
         self._waiting = max(0.0, self._waiting + growth * cycles)
         if row_rate:
-            rows.advance(row_rate * cycles)
+            rows.advance(row_rate * cycles, self.now)
         if group_rate:
-            weights.advance(group_rate * cycles)
+            weights.advance(group_rate * cycles, self.now)
         self.stalls[wait] += (1 - speed) * cycles if wait is Wait.ROOM else cycles
         return speed * cycles
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+from lineconv.cycle_model.loader import CHECK_CYCLES
 from lineconv.cycle_model.pipeline import Pipeline, State, Wait
 from lineconv.cycle_model.work import Work, work
 from lineconv.presets import Array, MemoryModel
@@ -17,7 +18,6 @@ from lineconv.tile import Tile
 __all__ = ["Bound", "Prediction", "ProgramPrediction", "predict", "predict_program"]
 
 # Cycles that the RTL takes, beside what it waits for memory:
-_CHECK = 148  # fetch and check of a descriptor, 130 to 175 with the numbers in it
 _START = 3  # from the completion of a layer, or its check, to the start of the next
 _DRAIN = 54  # from the last word to its results in memory
 _REPORT = 13  # from there to the end of a program, but for writing the result block
@@ -108,20 +108,16 @@ def predict_program(tiles: Sequence[Tile], array: Array, memory: MemoryModel) ->
 def _predict(layers: tuple[Work, ...], array: Array, memory: MemoryModel) -> ProgramPrediction:
     beat_cycles = max(1.0, array.beat_bytes / memory.bytes_per_cycle)
     descriptor_beats = DESCRIPTOR_READ_BYTES // array.beat_bytes
-    fetch = _CHECK + memory.read_latency + descriptor_beats * beat_cycles
+    fetch = CHECK_CYCLES + memory.read_latency + descriptor_beats * beat_cycles
     report = RESULT_BYTES // array.beat_bytes * beat_cycles + memory.write_latency + _REPORT
 
     pipeline = Pipeline(array, memory, fetch + _START)
     pipeline.weights.offer(layers[0], fetch)
-    complete = checked = 0.0
-    read_beats = float(descriptor_beats)
+    complete = 0.0
+    read_beats = -descriptor_beats  # before a layer
     predictions = []
-    for index, layer in enumerate(layers):
-        start = pipeline.begin_layer(layer)
-        if index + 1 < len(layers):  # the next descriptor is read ahead
-            checked = start + pipeline.weights.under_way(start) + fetch
-            pipeline.weights.offer(layers[index + 1], checked)
-            read_beats += descriptor_beats
+    for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        start = pipeline.begin_layer(layer, following)
         _run(pipeline, layer)
         pipeline.end_layer(_DRAIN + memory.write_latency)
 
@@ -137,7 +133,7 @@ def _predict(layers: tuple[Work, ...], array: Array, memory: MemoryModel) -> Pro
                 stall_input=round(waits[Wait.INPUT]),
                 stall_weights=round(waits[Wait.WEIGHTS]),
                 stall_output=round(waits[Wait.ROOM] + requantisation),
-                read_beats=round(read_beats + pipeline.read_beats),
+                read_beats=round(pipeline.read_beats) - read_beats,
                 write_beats=layer.write_beats,
                 fill=round(start - before + waits_before + waits[Wait.COMPLETION]),
                 memory_read=round(waits[Wait.INPUT] + waits[Wait.WEIGHTS] - waits_before),
@@ -145,8 +141,10 @@ def _predict(layers: tuple[Work, ...], array: Array, memory: MemoryModel) -> Pro
                 requantisation=round(requantisation),
             )
         )
-        read_beats = -pipeline.read_beats
-        pipeline.wait(max(complete, checked) + _START)
+        read_beats = round(pipeline.read_beats)
+        if following is not None:
+            pipeline.wait_for_check()
+            pipeline.wait(pipeline.now + _START)
     return ProgramPrediction(round(complete + report), tuple(predictions))
 
 
