@@ -38,10 +38,12 @@ def footprint(array: Array, *, ultra: bool) -> Footprint:
     """The resources of an array; with `ultra`, input rows and parameters are in UltraRAM."""
     beat_bits = 8 * array.beat_bytes
     columns = array.num_slices * array.input_lanes
+    columns += array.vector_slices  # of the vector unit, which has RAMs of its own
     weights = columns * _block_rams(beat_bits, array.weight_words)
 
     # conv_line_buffer: a power of two of banks, for the beats that a word of input bytes meets.
-    span = (array.input_lanes + 2 * array.beat_bytes - 2) // array.beat_bytes
+    read_lanes = max(array.input_lanes, array.vector_lanes)
+    span = (read_lanes + 2 * array.beat_bytes - 2) // array.beat_bytes
     banks = 1 << max(1, (span - 1).bit_length())
     bank_words = array.line_buffer_beats // banks
 
