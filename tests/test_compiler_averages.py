@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from compiled import GraphBuilder, check, host_reasons
 
-from lineconv.compiler.averages import exact_average
+from lineconv.compiler.averages import Average, exact_average
 from lineconv.graph import Graph
 from lineconv.graph.layers import AveragePool, GlobalAveragePool, Tensor
 
@@ -36,7 +36,7 @@ def test_found_numbers_are_right_in_any_order(dtype: str) -> None:
         zero_points = rng.integers(limits.min, limits.max + 1, 2)
         x, y = tensors(x_scale, x_scale * rng.uniform(0.5, 2), dtype, zero_points)
         numbers = exact_average(x, y, count)
-        if numbers is None:
+        if isinstance(numbers, str):
             continue
         found += 1
         pixels = rng.integers(limits.min, limits.max + 1, (20000, count))
@@ -57,10 +57,10 @@ def test_ties_that_depend_on_the_order() -> None:
     """Equal scales: every fourth sum of four pixels lies in the middle between two integers."""
     for zero_points in ((0, 0), (-128, -128), (3, -8)):
         x, y = tensors(ODD, ODD, "int8", zero_points)
-        assert exact_average(x, y, 4) is None
+        assert "depends on the order" in str(exact_average(x, y, 4))
         # A float32 sum that is never rounded has one result for each tie.
         x, y = tensors(POWER_OF_TWO, POWER_OF_TWO, "int8", zero_points)
-        assert exact_average(x, y, 4)
+        assert isinstance(exact_average(x, y, 4), Average)
 
 
 def test_means_of_integers() -> None:
@@ -69,7 +69,7 @@ def test_means_of_integers() -> None:
     for count in range(1, 257):
         x, y = tensors(1.0, 1.0, "int8", (-3, -3))
         numbers = exact_average(x, y, count)
-        assert numbers is not None, count
+        assert isinstance(numbers, Average), count
         weights.add(numbers.weight)
     assert len(weights) > 2
 

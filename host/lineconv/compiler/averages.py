@@ -39,15 +39,15 @@ class Average:
     zero_point: int
 
 
-def exact_average(x: Tensor, y: Tensor, count: int) -> Average | None:
-    """Numbers that make ONNX Runtime's mean of `count` pixels, or None if none are known to."""
+def exact_average(x: Tensor, y: Tensor, count: int) -> Average | str:
+    """Numbers that make ONNX Runtime's mean of `count` pixels, or why none are known to."""
     assert x.scale is not None
     assert y.scale is not None
     limits = np.iinfo(x.dtype)
     sums = np.arange(count * (limits.min - x.zero_point), count * (limits.max - x.zero_point) + 1)
     lowest, highest = _onnx_runtime(x, y, count, sums)
     if not np.array_equal(lowest, highest):
-        return None
+        return f"ONNX Runtime's mean of {count} pixels depends on the order of its float32 sum"
     scale = x.scale / y.scale / count
     # The zero point may be added before rounding, as ONNX Runtime does it, or behind.
     for weight, before, ulps in product(_WEIGHTS, (False, True), _ULPS):
@@ -59,7 +59,7 @@ def exact_average(x: Tensor, y: Tensor, count: int) -> Average | None:
             continue
         if np.array_equal(_engine(sums * weight + bias, multiplier, zero_point, y), lowest):
             return Average(weight, bias, multiplier, zero_point)
-    return None
+    return f"no multiplier was found that equals ONNX Runtime's float32 mean of {count} pixels"
 
 
 def _onnx_runtime(

@@ -52,10 +52,8 @@ def lower_average_pool(ctx: Lowering, layer: AveragePool) -> DeviceTensor:
     for (rows, row_pixels), (columns, column_pixels) in product(*runs):
         count = row_pixels * column_pixels
         average = exact_average(x, z, count)
-        if average is None:
-            raise HostOnlyError(
-                f"ONNX Runtime's mean of {count} pixels depends on the order of its float32 sum"
-            )
+        if isinstance(average, str):
+            raise HostOnlyError(average)
         _emit(
             ctx, Kind.DEPTHWISE, layer, (source, y.view), (rows, columns),
             weight=average.weight, bias=average.bias, scale=average.multiplier,
