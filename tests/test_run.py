@@ -14,6 +14,7 @@ from layer_chain import expected, random_operands
 from random_layers import Convolution, convolutions_on_arrays
 
 from lineconv import regs
+from lineconv.block import tile_operands
 from lineconv.bus import AP_IDLE
 from lineconv.driver import Accelerator
 from lineconv.errors import InvalidLayerError, InvalidTensorError, LineconvError, RunTimeoutError
@@ -101,6 +102,22 @@ def test_equals_golden(drawn: tuple[Convolution, Array], data: st.DataObject) ->
     board = ModelBoard(array)
     require_equal(accelerator(board).run_layers(layers), expected(layers))
     assert not board.buffers
+
+
+@pytest.mark.parametrize(
+    ("channels", "kind"),
+    [(48, regs.Kind.DEPTHWISE), (150, regs.Kind.DEPTHWISE), (8, regs.Kind.CONV)],
+)
+def test_each_channel_by_itself(channels: int, kind: regs.Kind) -> None:
+    """On the unit that is quicker: alone, and between layers of the MAC array."""
+    array = PRESETS["pynq-z2"].array
+    first = replace(CONV, out_channels=channels)
+    depthwise = after(first, out_channels=channels, groups=channels, stride=(2, 1))
+    layers = chain([first, depthwise, after(depthwise)], batch=2)
+    alone = random_operands(depthwise, np.random.default_rng(0), batch=2)
+    assert {tile.kind for tile in tile_operands(alone, array).tiles} == {kind}
+    require_equal(accelerator(ModelBoard(array)).run_layers(layers), expected(layers))
+    require_equal(accelerator(ModelBoard(array)).run_layers([alone]), expected([alone]))
 
 
 def test_one_start_for_all_layers() -> None:

@@ -7,6 +7,7 @@ One block keeps the window that the engine may touch tight, and is one allocatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,7 +19,7 @@ from lineconv.errors import InvalidLayerError, InvalidTensorError
 from lineconv.job import ConvJob, Layout
 from lineconv.operands import Operands
 from lineconv.presets import Array
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES
+from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Kind
 from lineconv.report import LayerRun, results
 from lineconv.tiling import Tiling, tile_layer
 
@@ -89,9 +90,25 @@ class Block:
 
 
 def tile_operands(operands: Operands, array: Array) -> Tiling:
-    """The tiles of a layer in a program."""
-    chained = isinstance(operands.x, Operands)
-    return tile_layer(operands.layer, array, host_input=not chained)
+    """The tiles of a layer in a program; of one with a group for each channel, those of the MAC
+    array or of the vector unit, whichever is quicker.
+
+    Raises:
+        InvalidLayerError: it reads the result of another layer, and fits no buffer.
+    """
+    layer, host_input = operands.layer, not isinstance(operands.x, Operands)
+    candidates = [partial(tile_layer, layer, array, host_input=host_input)]
+    if 1 < layer.groups == layer.in_channels == layer.out_channels:
+        candidates.append(partial(tile_layer, layer, array, kind=Kind.DEPTHWISE, host_input=False))
+    tilings = []
+    for tile in candidates:
+        try:
+            tilings.append(tile())
+        except InvalidLayerError as error:
+            problem = error
+    if not tilings:
+        raise problem
+    return min(tilings, key=lambda tiling: tiling.cycles)
 
 
 def _check_source(operands: Operands, source: Operands) -> None:
