@@ -35,9 +35,11 @@ def model() -> Iterator[Accelerator]:
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize("case", CASES)
 def test_equals_reference(accelerator: Accelerator, case: str, dtype: str) -> None:
+    done = 0
     for seed in SEEDS:
         print(f"seed {seed}")
-        CASES[case](Draw(seed, dtype)).check(accelerator)
+        done += CASES[case](Draw(seed, dtype)).check(accelerator)
+    assert done >= 0.9 * len(SEEDS)
 
 
 def every_byte(dtype: str) -> AnyArray:

@@ -127,7 +127,7 @@ class ConvolutionMethods(Runner):
 
         Args:
             x: int8 or uint8 (N, C, L) or (C, L).
-            w: int8 (O, C / groups, K), kernels up to 16.
+            w: int8 (O, C / groups, K), kernels up to 64.
             stride: 1..8.
             padding: one number, (before, behind), 'same' or 'valid'.
             dilation: at least 1.

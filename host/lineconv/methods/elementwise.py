@@ -15,7 +15,10 @@ from lineconv.layer import Pair, as_pair
 from lineconv.methods.runner import Runner, checked_tensor
 from lineconv.packing import ceil_div
 
-__all__ = ["ElementwiseMethods", "as_row", "check_elements"]
+__all__ = ["ElementwiseMethods", "as_image", "check_elements"]
+
+
+_ROW_WORDS = 64
 
 
 class ElementwiseMethods(Runner):
@@ -64,15 +67,15 @@ class ElementwiseMethods(Runner):
             clamp = as_pair("clamp", clamp, limits.min, limits.max)
             if clamp[0] > clamp[1]:
                 raise InvalidLayerError(f"clamp must be (low, high) with low <= high, got {clamp}")
-        rows = {
-            name: as_row(array, self.array.vector_lanes) for name, array in (("a", a), ("b", b))
+        images = {
+            name: as_image(array, self.array.vector_lanes) for name, array in (("a", a), ("b", b))
         }
-        shape = rows["a"].shape
+        shape = images["a"].shape
         first = checked_tensor("a", shape, a.dtype, a_scale, a_zero_point)
         second = checked_tensor("b", shape, a.dtype, b_scale, b_zero_point)
         result = checked_tensor("y", shape, a.dtype, y_scale, y_zero_point)
         layer = Add(name="add", inputs=(first, second), outputs=(result,), clamp=clamp)
-        y = self._run_chain([layer], rows)
+        y = self._run_chain([layer], images)
         return y.reshape(-1)[: a.size].reshape(a.shape)
 
 
@@ -83,9 +86,12 @@ def check_elements(name: str, array: Any) -> None:
         raise InvalidTensorError(f"{name} must hold at least one element, got shape {array.shape}")
 
 
-def as_row(array: AnyArray, multiple: int) -> AnyArray:
-    """The elements as (1, 1, 1, width) with zeros behind them: where neither shape nor order
-    matters, they need not be rearranged, and neighbours can fill the lanes."""
-    row = np.zeros((1, 1, 1, ceil_div(array.size, multiple) * multiple), array.dtype)
-    row.reshape(-1)[: array.size] = array.reshape(-1)
-    return row
+def as_image(array: AnyArray, lanes: int) -> AnyArray:
+    """The elements as (1, 1, rows, columns) with zeros behind them: where neither shape nor order
+    matters, they need not be rearranged, and neighbours can fill the lanes. There are rows so that
+    one can be loaded while another is computed."""
+    rows = ceil_div(array.size, _ROW_WORDS * lanes)
+    columns = ceil_div(array.size, rows * lanes) * lanes
+    image = np.zeros((1, 1, rows, columns), array.dtype)
+    image.reshape(-1)[: array.size] = array.reshape(-1)
+    return image

@@ -17,7 +17,7 @@ from lineconv.errors import InvalidTensorError
 from lineconv.graph.arithmetic import all_values, dequantize, quantize
 from lineconv.graph.layers import AnyArray, Table
 from lineconv.layer import OutputType
-from lineconv.methods.elementwise import as_row, check_elements
+from lineconv.methods.elementwise import as_image, check_elements
 from lineconv.methods.runner import Runner, checked_tensor, tensor
 
 __all__ = ["FunctionMethods"]
@@ -197,10 +197,10 @@ class FunctionMethods(Runner):
         check_array("table", table, (np.int8, np.uint8), 1)
         if table.size != 256:
             raise InvalidTensorError(f"table must have shape (256,), got {table.shape}")
-        row = as_row(x, self.array.vector_lanes)
-        source, result = tensor("x", row.shape, x.dtype), tensor("y", row.shape, table.dtype)
+        image = as_image(x, self.array.vector_lanes)
+        source, result = tensor("x", image.shape, x.dtype), tensor("y", image.shape, table.dtype)
         layer = Table(name=name, inputs=(source,), outputs=(result,), table=table)
-        y = self._run_chain([layer], {"x": row})
+        y = self._run_chain([layer], {"x": image})
         return y.reshape(-1)[: x.size].reshape(x.shape)
 
 
