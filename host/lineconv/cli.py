@@ -22,6 +22,8 @@ from lineconv import filters
 from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, chosen
 from lineconv.bench.plots import require_plots
+from lineconv.bench.whole import NAMES as WHOLE_NAMES
+from lineconv.bench.whole_table import bench_networks, chosen_networks
 from lineconv.commands.compile import add_parser as add_compile
 from lineconv.commands.report import add_parser as add_report
 from lineconv.commands.run import add_parser as add_run
@@ -94,10 +96,18 @@ def _parser() -> argparse.ArgumentParser:
         "bench",
         help="measure networks and typical layers",
         description="Cycles and utilisation of the convolutions of whole networks, one program "
-        "each, and of typical layers alone. Random data.",
+        "each, and of typical layers alone. Random data. With --networks: whole networks, "
+        "quantised and compiled, each output compared with ONNX Runtime; see docs/networks.md.",
     )
     benchmark.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCH_NAMES)}; default: all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(BENCH_NAMES)}; with --networks {', '.join(WHOLE_NAMES)}; default: all",
+    )
+    benchmark.add_argument("--networks", action="store_true", help="run whole networks")
+    benchmark.add_argument(
+        "--images", type=int, default=1, help="of noise for each whole network; default: 1"
     )
     benchmark.add_argument("--json", dest="json_file", type=Path, help="file for the results")
     benchmark.add_argument("--plot", type=Path, metavar="DIR", help="folder for two pictures (SVG)")
@@ -173,12 +183,17 @@ def _conv(options: argparse.Namespace) -> Any:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    names = chosen(options.names)
+    names = (chosen_networks if options.networks else chosen)(options.names)
+    if options.networks and (options.plot is not None or options.images < 1):
+        raise InvalidInputError("--networks needs --images of at least 1, and has no --plot")
     if options.json_file is not None:
         require_writable(options.json_file)
     if options.plot is not None:
         require_plots(options.plot)
     with lineconv.open(options.device) as accelerator:
+        if options.networks:
+            bench_networks(accelerator, names, count=options.images, json_file=options.json_file)
+            return
         bench(accelerator, names, json_file=options.json_file, plot_folder=options.plot)
 
 

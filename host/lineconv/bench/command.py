@@ -15,7 +15,7 @@ from lineconv.driver import Accelerator
 from lineconv.files import write_whole
 from lineconv.networks import NETWORKS, check_names
 
-__all__ = ["NAMES", "bench", "chosen"]
+__all__ = ["NAMES", "bench", "chosen", "engine_of"]
 
 _SINGLE = "layers"
 NAMES = (*NETWORKS, _SINGLE)
@@ -44,13 +44,7 @@ def bench(
         DeviceError: the device failed, or does not count cycles.
         InvalidFileError: a file cannot be written.
     """
-    engine = Engine(
-        accelerator.name,
-        accelerator.simulated,
-        accelerator.clock_hz,
-        accelerator.array,
-        accelerator.memory_model,
-    )
+    engine = engine_of(accelerator)
     print(f"{engine}\n{LEGEND}")
     networks: list[NetworkFigures] = []
     singles: list[LayerFigures] = []
@@ -76,3 +70,14 @@ def bench(
         from lineconv.bench.plots import save_plots
 
         save_plots(plot_folder, engine, networks, singles)
+
+
+def engine_of(accelerator: Accelerator) -> Engine:
+    """What is measured on."""
+    return Engine(
+        accelerator.name,
+        accelerator.simulated,
+        accelerator.clock_hz,
+        accelerator.array,
+        accelerator.memory_model,
+    )

@@ -12,12 +12,8 @@ import numpy as np
 
 from lineconv.errors import InvalidInputError
 from lineconv.files import require_writable, write_whole
-from lineconv.onnx_model import inputs
 from lineconv.zoo import NETWORKS, lenet_digits
-from lineconv.zoo.digits import split
-
-TRAINED = "digits"
-RANDOM_SAMPLES = 16
+from lineconv.zoo.samples import CALIBRATION_SAMPLES, TRAINED, calibration_samples
 
 
 def main() -> int:
@@ -31,8 +27,8 @@ def main() -> int:
     parser.add_argument(
         "--calibration",
         type=Path,
-        help=f".npz to write: the training images of {TRAINED}, else {RANDOM_SAMPLES} samples of "
-        "normal noise",
+        help=f".npz to write: the training images of {TRAINED}, else {CALIBRATION_SAMPLES} "
+        "samples of normal noise",
     )
     options = parser.parse_args()
     try:
@@ -48,14 +44,8 @@ def _write(name: str, output: Path, calibration: Path | None) -> None:
     model = lenet_digits() if name == TRAINED else NETWORKS[name]()
     if calibration is not None:
         require_writable(calibration)
-        if name == TRAINED:
-            samples = split()[0]
-        else:
-            shape = inputs(model)[0].shape[1:]
-            rng = np.random.default_rng(0)
-            samples = rng.standard_normal((RANDOM_SAMPLES, *shape), dtype=np.float32)
         buffer = io.BytesIO()
-        np.savez(buffer, input=samples)
+        np.savez(buffer, input=calibration_samples(name, model))
         write_whole(calibration, buffer.getvalue())
     write_whole(output, model.SerializeToString())
 
