@@ -50,7 +50,7 @@ def find_homes(jobs: Sequence[Job], constants: Mapping[str, AnyArray]) -> dict[s
     # Of these the border is a constant, which lies in a buffer of their own.
     padded = {job.outputs[0].name for job in jobs if isinstance(job.layer, Pad)}
     for job in jobs:
-        layer, (whole,) = job.layer, job.outputs
+        layer, whole = job.layer, job.outputs[0]
         if len(whole.shape) > MAX_AXES or whole.dtype not in (np.int8, np.uint8):
             continue
         if isinstance(layer, Concat):
