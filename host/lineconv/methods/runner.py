@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,20 +19,20 @@ from lineconv.presets import Array
 __all__ = ["Runner", "checked_tensor", "tensor"]
 
 
-class Runner(ABC):
-    """Runs layers."""
+class Runner:
+    """Runs layers. No ABC, as on a board pynq brings a metaclass of its own."""
 
     array: Array
 
-    @abstractmethod
     def run_layers(
         self, layers: Sequence[Operands], *, progress: Progress | None = None
     ) -> list[npt.NDArray[np.integer[Any]]]:
         """See `Accelerator.run_layers`."""
+        raise NotImplementedError
 
-    @abstractmethod
     def run_graph(self, graph: Graph, inputs: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
         """See `Accelerator.run_graph`."""
+        raise NotImplementedError
 
     def _run_chain(self, layers: Sequence[Layer], inputs: Mapping[str, AnyArray]) -> AnyArray:
         """The output of the last layer; the graph's inputs are those that no layer makes."""
