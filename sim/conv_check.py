@@ -16,11 +16,9 @@ from cocotb.triggers import RisingEdge
 
 import descriptors
 from bench import cycles, engine_array, parameters, seeded, start
-from descriptors import INPUTS, MOVED, Descriptor, packed
+from descriptors import MOVED, Descriptor, packed
 from layer import FIELDS, derive, unpack_layer
 from lineconv.regs import Error, Kind
-
-__all__ = ["ARRAY", "INPUTS", "MOVED", "Descriptor", "check", "draw", "edges", "packed"]
 
 CONFIGURATIONS = [
     {

@@ -14,8 +14,9 @@ from cocotb.triggers import Timer
 
 import descriptors
 from bench import seeded
-from conv_check import ARRAY, MOVED, Descriptor, check, draw, edges, packed
+from conv_check import ARRAY, check, draw, edges
 from conv_check_sums import DERIVED, STEPS, keep, pack
+from descriptors import MOVED, Descriptor, packed
 from layer import derive
 from lineconv.regs import Error
 

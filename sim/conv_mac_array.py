@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import cocotb
 import numpy as np
-import numpy.typing as npt
-from cocotb.triggers import ReadOnly, RisingEdge, Timer
+from cocotb.triggers import RisingEdge, Timer
 
-from bench import BEAT_BYTES, parameters, seeded, start
+from bench import parameters, seeded, start
 from mac import KINDS, Geometry, Int8, draw
+from slices import SLICE_LANES, Slices
 
 CONFIGURATIONS = [
     {"InputLanes": 1, "OutputLanes": 8, "WeightWords": 2},
@@ -27,32 +26,25 @@ CONFIGURATIONS = [
 PARAMETERS = parameters(CONFIGURATIONS)
 INPUTS, OUTPUTS = PARAMETERS["InputLanes"], PARAMETERS["OutputLanes"]
 WORDS = PARAMETERS["WeightWords"]
-SLICE_LANES = BEAT_BYTES
 SLICES = OUTPUTS // SLICE_LANES
 GEOMETRY = Geometry(INPUTS)
 
 
-class Array:
-    """Drives the array word by word and checks every output cycle against a model."""
+class Array(Slices):
+    """The MAC array."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut = dut
-        self.cycle = 0
-        self.checked = 0  # results that were compared
-        self.total = np.zeros(OUTPUTS, np.int64)
+        super().__init__(
+            dut, lanes=OUTPUTS, columns=SLICES * INPUTS, latency=GEOMETRY.array_latency
+        )
         self.weights = np.zeros((WORDS, INPUTS, OUTPUTS), np.int8)
-        self.due: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
 
     async def start(self) -> None:
         await start(self.dut, wr_valid_i=0, x_i=0, weight_word_i=0, first_i=0, last_i=0)
 
-    def write(self, word: int, column: int, data: Int8) -> None:
-        """Write the weights of a beat in this cycle; to be called after the word of this cycle."""
+    def store(self, word: int, column: int, data: Int8) -> None:
         s, i = divmod(column, INPUTS)
         self.weights[word, i, SLICE_LANES * s : SLICE_LANES * (s + 1)] = data
-        self.dut.wr_valid_i.value = 1
-        self.dut.wr_word_i.value, self.dut.wr_column_i.value = word, column
-        self.dut.wr_data_i.value = int.from_bytes(data.tobytes(), "little")
 
     def word(self, x: Int8, word: int, first: bool, last: bool) -> None:
         """Accumulate a word in this cycle."""
@@ -63,40 +55,10 @@ class Array:
         products = x.astype(np.int64) @ self.weights[word].astype(np.int64)
         self.total = products + (0 if first else self.total)
         if last:
-            sums = self.total.astype(np.int32)
-            for s in range(SLICES):
-                due = self.cycle + GEOMETRY.array_latency + s
-                self.due.append((due, sums[SLICE_LANES * s : SLICE_LANES * (s + 1)]))
+            self.hand_out()
 
     def idle(self, word: int = 0) -> None:
         self.word(np.zeros(INPUTS, np.int8), word, False, False)
-
-    async def step(self) -> None:
-        """Finish the cycle: compare the output, go to the next one with an idle write port."""
-        await ReadOnly()
-        valid = bool(self.due) and self.due[0][0] == self.cycle
-        assert int(self.dut.slice_valid_o.value) == valid, f"slice_valid_o in cycle {self.cycle}"
-        if valid:
-            packed = int(self.dut.slice_o.value).to_bytes(4 * SLICE_LANES, "little")
-            np.testing.assert_array_equal(np.frombuffer(packed, "<i4"), self.due.popleft()[1])
-            self.checked += 1
-        await RisingEdge(self.dut.clk_i)
-        self.dut.wr_valid_i.value = 0
-        self.cycle += 1
-
-    async def drain(self) -> None:
-        for _ in range(GEOMETRY.array_latency + SLICES + 2):
-            self.idle()
-            await self.step()
-        assert not self.due
-
-    async def fill(self, rng: np.random.Generator, words: int) -> None:
-        """Write the first words, each column of one kind."""
-        for word in range(words):
-            for column in range(SLICES * INPUTS):
-                self.idle()
-                self.write(word, column, draw(rng, rng.choice(KINDS), (SLICE_LANES,)))
-                await self.step()
 
 
 @cocotb.test()
@@ -196,7 +158,7 @@ async def reset(dut: Any) -> None:
         dut.rst_ni.value = 0
         await array.step()
         dut.rst_ni.value = 1
-        array.due.clear()
+        array.forget()
         await array.drain()
         array.word(draw(rng, "random", (INPUTS,)), 0, True, True)
         await array.step()

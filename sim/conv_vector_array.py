@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import cocotb
 import numpy as np
-import numpy.typing as npt
-from cocotb.triggers import ReadOnly, RisingEdge
 
-from bench import BEAT_BYTES, parameters, seeded, start
+from bench import parameters, seeded, start
 from mac import KINDS, Int8, draw
+from slices import SLICE_LANES, Slices
 
 CONFIGURATIONS = [
     {"VectorLanes": 8, "WeightWords": 2},
@@ -23,33 +21,24 @@ CONFIGURATIONS = [
 ]
 PARAMETERS = parameters(CONFIGURATIONS)
 LANES, WORDS = PARAMETERS["VectorLanes"], PARAMETERS["WeightWords"]
-SLICE_LANES = BEAT_BYTES
 SLICES = LANES // SLICE_LANES
 LATENCY = 7  # from a word to its first slice
 
 
-class Array:
-    """Drives the array word by word and checks every output cycle against a model."""
+class Array(Slices):
+    """The vector unit."""
 
     def __init__(self, dut: Any) -> None:
-        self.dut = dut
-        self.cycle = 0
-        self.checked = 0  # results that were compared
+        super().__init__(dut, lanes=LANES, columns=SLICES, latency=LATENCY)
         self.maximum = False
-        self.total = np.zeros(LANES, np.int64)
         self.weights = np.zeros((WORDS, LANES), np.int8)
-        self.due: deque[tuple[int, npt.NDArray[np.int32]]] = deque()
 
     async def start(self) -> None:
         names = ["maximum_i", "wr_valid_i", "x_i", "weight_word_i", "digit_i", "first_i", "last_i"]
         await start(self.dut, **dict.fromkeys(names, 0))
 
-    def write(self, word: int, column: int, data: Int8) -> None:
-        """Write the weights of a beat in this cycle; to be called after the word of this cycle."""
+    def store(self, word: int, column: int, data: Int8) -> None:
         self.weights[word, SLICE_LANES * column : SLICE_LANES * (column + 1)] = data
-        self.dut.wr_valid_i.value = 1
-        self.dut.wr_word_i.value, self.dut.wr_column_i.value = word, column
-        self.dut.wr_data_i.value = int.from_bytes(data.tobytes(), "little")
 
     def word(self, x: Int8, word: int, digit: int, first: bool, last: bool) -> None:
         """Accumulate a word in this cycle."""
@@ -65,45 +54,15 @@ class Array:
         else:
             self.total = self.total + terms
         if last:
-            sums = self.total.astype(np.int32)
-            for s in range(SLICES):
-                due = self.cycle + LATENCY + s
-                self.due.append((due, sums[SLICE_LANES * s : SLICE_LANES * (s + 1)]))
+            self.hand_out()
 
     def idle(self, word: int = 0) -> None:
         self.word(np.zeros(LANES, np.int8), word, 0, False, False)
-
-    async def step(self) -> None:
-        """Finish the cycle: compare the output, go to the next one with an idle write port."""
-        await ReadOnly()
-        valid = bool(self.due) and self.due[0][0] == self.cycle
-        assert int(self.dut.slice_valid_o.value) == valid, f"slice_valid_o in cycle {self.cycle}"
-        if valid:
-            packed = int(self.dut.slice_o.value).to_bytes(4 * SLICE_LANES, "little")
-            np.testing.assert_array_equal(np.frombuffer(packed, "<i4"), self.due.popleft()[1])
-            self.checked += 1
-        await RisingEdge(self.dut.clk_i)
-        self.dut.wr_valid_i.value = 0
-        self.cycle += 1
-
-    async def drain(self) -> None:
-        for _ in range(LATENCY + SLICES + 2):
-            self.idle()
-            await self.step()
-        assert not self.due
 
     async def set_maximum(self, maximum: bool) -> None:
         await self.drain()
         self.maximum = maximum
         self.dut.maximum_i.value = int(maximum)
-
-    async def fill(self, rng: np.random.Generator, words: int) -> None:
-        """Write the first words, each column of one kind."""
-        for word in range(words):
-            for column in range(SLICES):
-                self.idle()
-                self.write(word, column, draw(rng, rng.choice(KINDS), (SLICE_LANES,)))
-                await self.step()
 
 
 async def random_outputs(array: Array, rng: np.random.Generator, cycles: int) -> int:
@@ -189,7 +148,7 @@ async def reset(dut: Any) -> None:
         dut.rst_ni.value = 0
         await array.step()
         dut.rst_ni.value = 1
-        array.due.clear()
+        array.forget()
         await array.drain()
         array.word(draw(rng, "random", (LANES,)), 0, 0, True, True)
         await array.step()

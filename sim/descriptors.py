@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from layer import element_bytes, flattened
 from lineconv import checker
 from lineconv.checker import Window
 from lineconv.packing import ceil_div
 from lineconv.presets import Array
+from lineconv.program import record
 from lineconv.regs import DESCRIPTOR, Error, Flag, Kind, OutputType
 
 Descriptor = dict[str, int]
@@ -22,11 +24,13 @@ INPUTS = [  # (name, lowest, highest value) of the fields that the engine reads
 MOVED = [*INPUTS, ("window_base", 0, (1 << 64) - 1), ("window_last", 0, (1 << 64) - 1)]
 
 
+def descriptor(d: Descriptor) -> npt.NDArray[np.void]:
+    """As it lies in memory, without the window."""
+    return record({name: d[name] for name, _, _ in INPUTS})
+
+
 def fields(d: Descriptor, array: Array) -> checker.Fields:
-    record = np.zeros((), DESCRIPTOR)
-    for name, _, _ in INPUTS:
-        record[name] = d[name]
-    return checker.Fields(record, array)
+    return checker.Fields(descriptor(d), array)
 
 
 def check(d: Descriptor, array: Array) -> Error:
@@ -205,10 +209,7 @@ def _memory(rng: np.random.Generator, d: Descriptor, array: Array) -> Descriptor
 
 
 def packed(d: Descriptor) -> int:
-    record = np.zeros((), DESCRIPTOR)
-    for name, _, _ in INPUTS:
-        record[name] = d[name]
-    return int.from_bytes(record.tobytes()[:128], "little")
+    return int.from_bytes(descriptor(d).tobytes()[:128], "little")
 
 
 def edges(d: Descriptor, field: tuple[str, int, int], array: Array) -> list[Descriptor]:

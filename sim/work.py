@@ -21,6 +21,7 @@ from lineconv.executor import NoMemoryError, run_program
 from lineconv.layer import OutputType, Overflow, Rounding
 from lineconv.packing import ELEMENT_TYPES, PARAMETER, ceil_div, row_stride
 from lineconv.presets import Array
+from lineconv.program import record
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Flag, Kind
 
 Memory = npt.NDArray[np.uint8]
@@ -54,7 +55,7 @@ class Work:
 
     @cached_property
     def fields(self) -> Fields:
-        return Fields(_record(self.values), self.array)
+        return Fields(record(self.values), self.array)
 
     @property
     def mac_cycles(self) -> int:
@@ -90,7 +91,7 @@ class Work:
         for target in (memory, expected):
             for where, data in contents:
                 target[where - base :][: data.size] = data
-        descriptor = _record(values)
+        descriptor = record(values)
         model = _Model(expected, base, descriptor)
         outcome = run_program(model, PROGRAM, 1, WINDOW, self.array)
         assert outcome.status is Error.OK, f"{outcome}: {self}"
@@ -110,13 +111,6 @@ class _Model:
         if not base <= address <= base + data.size - nbytes:
             raise NoMemoryError
         return data[address - base :][:nbytes]
-
-
-def _record(values: dict[str, int]) -> Any:
-    record = np.zeros((), DESCRIPTOR)
-    for name, value in values.items():
-        record[name] = value
-    return record
 
 
 def draw(rng: np.random.Generator, array: Array, max_mac_cycles: int) -> Work:
@@ -298,10 +292,10 @@ def _draw_strides(
 
 def _draw_tiling(rng: np.random.Generator, array: Array, values: dict[str, int]) -> dict[str, int]:
     """The layer with its tiling, a bad one if there is none."""
-    f = Fields(_record(values), array)
+    f = Fields(record(values), array)
     words = 1 if f.is_vector else ceil_div(f.segment_bytes, array.input_lanes)
     values = values | {"segment_words": words}
-    f = Fields(_record(values), array)
+    f = Fields(record(values), array)
     most_groups = min(
         array.weight_words // f.group_words, array.parameter_slices // f.slices_per_group
     )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,19 +14,19 @@ from lineconv import golden
 from lineconv.aligned import AlignedBuffer
 from lineconv.bus import Allocator, ByteArray, RegisterBus
 from lineconv.compiler.operation import Operation
+from lineconv.compiler.program import descriptors
 from lineconv.control import Control
 from lineconv.golden_vector import add_accumulate, apply_table, max_pool_accumulate
 from lineconv.layer import OutputType
 from lineconv.packing import ceil_div
 from lineconv.presets import Array
-from lineconv.program import TileAddresses, descriptor
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, RESULT_OFFSET, Kind
 from lineconv.report import DescriptorRun, results
 from lineconv.streams import tile_stream
 from lineconv.tile import Tile
-from lineconv.tiling import Tiling, tile_layer
+from lineconv.tiling import Tiling
 
-__all__ = ["Board", "Program", "place", "run", "tile_operation"]
+__all__ = ["Board", "Program", "place", "run"]
 
 TIMEOUT_S = 600.0
 
@@ -37,27 +37,6 @@ class Board(RegisterBus, Allocator, Protocol):
     def wait(self, timeout_s: float) -> bool:
         """See `lineconv.bus.Wait`."""
         ...
-
-
-def tile_operation(operation: Operation, array: Array) -> Tiling:
-    """The tiles of an operation where its views lie.
-
-    Raises:
-        InvalidLayerError: it fits no buffer, or needs the host.
-    """
-    image, output = operation.inputs[0], operation.output
-    return tile_layer(
-        operation.layer,
-        array,
-        kind=operation.kind,
-        digits=operation.weights.shape[1] if operation.kind is Kind.ADD else 1,
-        host_input=False,
-        input_pixel_stride=image.pixel_stride,
-        output_pixel_stride=output.pixel_stride,
-        input_align=image.offset % array.beat_bytes,
-        output_align=output.offset % array.beat_bytes,
-        table=operation.table is not None,
-    )
 
 
 @dataclass(frozen=True)
@@ -102,21 +81,12 @@ class Program:
         program = block[self.start :].view(DESCRIPTOR)
         index = 0
         for task in self.tasks:
-            operation, tiling = task.operation, task.tiling
             for at, stream in task.streams.values():
                 block[at : at + stream.size] = stream
-            image, *second = operation.inputs
-            for tile in tiling.tiles:
-                places = TileAddresses(
-                    image=address + image.offset,
-                    image_row=image.row_stride,
-                    weights=address + task.streams[tile.out_channels][0],
-                    result=address + operation.output.offset,
-                    result_row=operation.output.row_stride,
-                    second_image=address + second[0].offset if second else 0,
-                )
-                unsigned = operation.unsigned
-                program[index] = descriptor(tile, tiling, places, input_unsigned=unsigned)
+            weights = [address + task.streams[tile.out_channels][0] for tile in task.tiling.tiles]
+            seen = _moved(task.operation, address)
+            for entry in descriptors(seen, task.tiling, weights):
+                program[index] = entry
                 index += 1
         return block
 
@@ -150,16 +120,23 @@ class Program:
         return "\n".join(lines)
 
 
+def _moved(operation: Operation, address: int) -> Operation:
+    """With the views of a block at that address."""
+    inputs = (replace(view, offset=address + view.offset) for view in operation.inputs)
+    output = replace(operation.output, offset=address + operation.output.offset)
+    return replace(operation, inputs=tuple(inputs), output=output)
+
+
 def place(operations: Sequence[Operation], tensors: ByteArray, array: Array) -> Program:
     """The program of some operations, whose views lie in `tensors`.
 
     Raises:
-        InvalidLayerError: see `tile_operation`.
+        InvalidLayerError: see `Operation.tiling`.
     """
     end = tensors.size
     tasks = []
     for operation in operations:
-        tiling = tile_operation(operation, array)
+        tiling = operation.tiling(array)
         streams: dict[range, tuple[int, ByteArray]] = {}
         for tile in tiling.tiles:
             if tile.out_channels not in streams:

@@ -8,15 +8,14 @@ several passes, any alignment. A layer may read what an earlier one wrote.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from raw_programs import RawProgram
 
 from lineconv.bus import ByteArray
 from lineconv.checker import Fields, Window, check
 from lineconv.packing import PARAMETER, TABLE_BYTES, ceil_div
 from lineconv.presets import PRESETS, Array
+from lineconv.program import record
 from lineconv.regs import (
-    DESCRIPTOR,
     DESCRIPTOR_BYTES,
     Error,
     Flag,
@@ -51,7 +50,7 @@ def draw_program(
     written: list[tuple[int, int]] = []  # address and bytes of the outputs
     for index, kind in enumerate(kinds):
         d = _draw_legal(rng, array, kind, room, written, program.window)
-        program.descriptors[index] = _record(d)
+        program.descriptors[index] = record(d)
         _write_parameters(rng, _fields(d, array), memory[d["weights_address"] - base :])
         written.append((d["output_address"], d["output_height"] * d["output_row_stride"]))
     return program
@@ -251,12 +250,5 @@ def _pick(rng: np.random.Generator, *values: int) -> int:
     return int(rng.choice(values))
 
 
-def _record(d: Draft) -> npt.NDArray[np.void]:
-    record = np.zeros((), DESCRIPTOR)
-    for name, value in d.items():
-        record[name] = value
-    return record
-
-
 def _fields(d: Draft, array: Array) -> Fields:
-    return Fields(_record(d), array)
+    return Fields(record(d), array)

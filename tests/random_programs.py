@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from programs import Program, place, tile_operation
+from programs import Program, place
 
 from lineconv.compiler.operation import Operation
 from lineconv.compiler.view import View
@@ -91,7 +91,7 @@ class _Draw:
             nbytes = self._nbytes
             try:
                 operation = self._try(index, kind)
-                tiling = tile_operation(operation, self._array)
+                tiling = operation.tiling(self._array)
             except InvalidLayerError:  # no room in the buffers, or no such layer
                 self._nbytes = nbytes
                 continue

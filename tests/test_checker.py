@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from lineconv.checker import Fields, Window, check
 from lineconv.presets import PRESETS
-from lineconv.regs import DESCRIPTOR, Error, Flag, Kind, OutputType
+from lineconv.program import record
+from lineconv.regs import Error, Flag, Kind, OutputType
 
 ARRAY = PRESETS["tiny"].array  # 4 x 8 lanes, 16 in the vector unit, 128 words, 512 beats
 WINDOW = Window(0x5000, 0xFFFF)
@@ -96,10 +96,7 @@ BY_ROW = GROUPED | {
 
 
 def code(fields: dict[str, int]) -> Error:
-    record = np.zeros((), DESCRIPTOR)
-    for name, value in fields.items():
-        record[name] = value
-    return check(Fields(record, ARRAY), WINDOW)
+    return check(Fields(record(fields), ARRAY), WINDOW)
 
 
 @pytest.mark.parametrize("kind", [Kind.DEPTHWISE, Kind.MAX_POOL])

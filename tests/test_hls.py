@@ -15,8 +15,7 @@ from raw_programs import require_same_answer, start_program
 
 from lineconv import hls_model, regs
 from lineconv.bus import AP_DONE, AP_IDLE, AP_READY, AP_START
-from lineconv.checker import Fields, Window
-from lineconv.checker import check as expected_error
+from lineconv.checker import Window
 from lineconv.driver import Accelerator
 from lineconv.errors import ProgramError
 from lineconv.executor import Outcome
@@ -155,30 +154,28 @@ def test_memory_after_a_descriptor(array: Array) -> None:
 def test_checks_are_those_of_the_host() -> None:
     """The limits of every field, met exactly, and descriptors with several fields broken."""
     pytest.importorskip("cocotb", reason="the bench of conv_check has the descriptors")
-    import conv_check  # for the pynq-z2 array
+    import descriptors
 
-    board = HlsBoard(conv_check.ARRAY, MEMORY_BYTES)
+    array = PRESETS["pynq-z2"].array
+    board = HlsBoard(array, MEMORY_BYTES)
     rng = np.random.default_rng(0)
     seen = dict.fromkeys(Error, 0)
 
     def compare(d: dict[str, int]) -> None:
-        record = np.zeros((), DESCRIPTOR)
-        for name, _, _ in conv_check.INPUTS:
-            record[name] = d[name]
         window = Window(d["window_base"], d["window_last"])
-        expected = expected_error(Fields(record, conv_check.ARRAY), window)
-        assert board.check(record, window.base, window.last) is expected, d
+        expected = descriptors.check(d, array)
+        assert board.check(descriptors.descriptor(d), window.base, window.last) is expected, d
         seen[expected] += 1
 
     for _ in range(40):
-        legal = conv_check.draw(rng)
-        for field in conv_check.MOVED:
-            for moved in conv_check.edges(legal, *field):
+        legal = descriptors.draw(rng, array)
+        for field in descriptors.MOVED:
+            for moved in descriptors.edges(legal, field, array):
                 compare(moved)
         for _ in range(20):
             broken = dict(legal)
-            for index in rng.integers(len(conv_check.MOVED), size=3):
-                name, low, high = conv_check.MOVED[index]
+            for index in rng.integers(len(descriptors.MOVED), size=3):
+                name, low, high = descriptors.MOVED[index]
                 values = (low, high, min(max(broken[name] - 1, low), high))
                 broken[name] = values[rng.integers(3)]
             compare(broken)

@@ -16,7 +16,8 @@ from lineconv.hls_model import HlsBoard
 from lineconv.layer import ConvLayer
 from lineconv.packing import PARAMETER, ceil_div, pack_weights
 from lineconv.presets import PRESETS, Array
-from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Flag, Kind, OutputType
+from lineconv.program import record
+from lineconv.regs import DESCRIPTOR_BYTES, Error, Flag, Kind, OutputType
 from lineconv.virtual_board import MissingToolError
 from lineconv.virtual_board.memory import DEFAULT_BASE_ADDRESS as BASE
 
@@ -77,8 +78,7 @@ def run_layer(
         packed[:, : width * channels] = image.reshape(height, -1).view(np.uint8)
     addresses = [DESCRIPTOR_BYTES, DESCRIPTOR_BYTES + rows.size]
     addresses.append(addresses[-1] + stream.size)
-    d = np.zeros((), DESCRIPTOR)
-    for name, value in {
+    values = {
         "kind": kind,
         "output_type": OutputType.INT32,
         "clamp_min": -128,
@@ -107,8 +107,8 @@ def run_layer(
         "group_channels": channels if is_conv else array.vector_lanes,
         "group_step": 0 if is_conv else array.vector_lanes,
         **fields,
-    }.items():
-        d[name] = value
+    }
+    d = record(values)
     element = np.dtype("<i4") if d["output_type"] == OutputType.INT32 else np.dtype(np.int8)
     d["output_pixel_stride"] = out_channels * element.itemsize
     row_bytes = int(d["output_width"]) * out_channels * element.itemsize

@@ -11,10 +11,11 @@ from test_quantize import quantised
 from test_zoo import SMALL
 
 import lineconv
-from lineconv.bench.whole import NAMES, WholeFigures, compare, run_whole
+from lineconv.bench.whole import WholeFigures, compare, run_whole
 from lineconv.graph.importer import import_onnx
 from lineconv.virtual_board import MissingToolError
 from lineconv.virtual_board.toolchain import find
+from lineconv.zoo import NAMES
 from lineconv.zoo.samples import noise
 
 try:

@@ -15,7 +15,7 @@ from lineconv.executor import NoMemoryError, Outcome, run_program
 from lineconv.layer import ConvLayer, OutputType, Rounding
 from lineconv.packing import pack_weights, row_stride
 from lineconv.presets import PRESETS, Array
-from lineconv.program import TileAddresses, descriptor
+from lineconv.program import TileAddresses, descriptor, record
 from lineconv.regs import DESCRIPTOR, DESCRIPTOR_BYTES, Error, Kind
 from lineconv.report import DescriptorRun, LayerRun, RunReport, results
 from lineconv.tiling import tile_layer
@@ -216,8 +216,7 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
     memory.data[0x2000 : 0x2000 + stream.size] = stream
     for (row, column, c), byte in np.ndenumerate(x.view(np.uint8)):
         memory.data[0x1003 + row * 80 + column * 11 + c] = byte
-    block = np.zeros((), DESCRIPTOR)
-    for name, value in {
+    fields = {
         "kind": Kind.CONV,
         "output_type": OutputType.INT32,
         "input_address": BASE + 0x1003,
@@ -243,8 +242,8 @@ def test_executor_takes_strides_that_the_host_does_not_use() -> None:
         "row_slots": 3,
         "segment_words": 2,
         "group_channels": 4,
-    }.items():
-        block[name] = value
+    }
+    block = record(fields)
     memory.data[:DESCRIPTOR_BYTES] = np.frombuffer(block.tobytes(), np.uint8)
     before = memory.data.copy()
 

@@ -21,6 +21,7 @@ __all__ = [
     "batched",
     "byte_type",
     "check_array",
+    "check_elements",
     "number_formats",
 ]
 
@@ -42,6 +43,13 @@ def check_array(
         raise InvalidTensorError(f"{name} must have {axes} axes, got shape {array.shape}")
 
 
+def check_elements(name: str, array: Any) -> None:
+    """Raise InvalidTensorError for what is not int8 or uint8, or has no elements."""
+    check_array(name, array, _BYTES)
+    if array.size == 0:
+        raise InvalidTensorError(f"{name} must hold at least one element, got shape {array.shape}")
+
+
 def batched(name: str, array: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[Any], bool]:
     """int8 or uint8 with an axis for the batch, and whether that had to be added.
 
@@ -58,8 +66,7 @@ def batched(name: str, array: npt.NDArray[Any], axes: str) -> tuple[npt.NDArray[
             f"{name} must have {count} axes ({axes}), or {count - 1} without N, "
             f"got shape {array.shape}"
         )
-    if array.size == 0:
-        raise InvalidTensorError(f"{name} must hold at least one element, got shape {array.shape}")
+    check_elements(name, array)
     single = array.ndim < count
     return (array[np.newaxis] if single else array), single
 

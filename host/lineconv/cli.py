@@ -22,7 +22,6 @@ from lineconv import filters
 from lineconv.bench.command import NAMES as BENCH_NAMES
 from lineconv.bench.command import bench, chosen
 from lineconv.bench.plots import require_plots
-from lineconv.bench.whole import NAMES as WHOLE_NAMES
 from lineconv.bench.whole_table import bench_networks, chosen_networks
 from lineconv.commands.compile import add_parser as add_compile
 from lineconv.commands.report import add_parser as add_report
@@ -31,6 +30,7 @@ from lineconv.errors import DeviceError, InvalidFileError, InvalidInputError
 from lineconv.explore.command import add_parser as add_explore
 from lineconv.files import load_array, open_image, pillow, require_writable
 from lineconv.quantize.command import add_parser as add_quantize
+from lineconv.zoo import NAMES as WHOLE_NAMES
 
 __all__ = ["main"]
 

@@ -27,6 +27,7 @@ __all__ = [
     "Pair",
     "PairLike",
     "Rounding",
+    "as_clamp",
     "as_kernel",
     "as_number",
     "as_pair",
@@ -232,10 +233,7 @@ class ConvLayer:
         self._set("y_zero_point", as_number("y_zero_point", self.y_zero_point, low, high))
         if self.clamp is None:
             return
-        clamp_low, clamp_high = as_pair("clamp", self.clamp, low, high)
-        if clamp_low > clamp_high:
-            raise InvalidLayerError(f"clamp must be (low, high) with low <= high, got {self.clamp}")
-        self._set("clamp", (clamp_low, clamp_high))
+        self._set("clamp", as_clamp(self.clamp, low, high))
 
 
 def as_number(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
@@ -264,6 +262,18 @@ def as_pair(name: str, value: PairLike, low: int | None = None, high: int | None
     if len(values) != 2:
         raise InvalidLayerError(f"{name} must be an integer or a pair of integers, got {value!r}")
     return (as_number(name, values[0], low, high), as_number(name, values[1], low, high))
+
+
+def as_clamp(value: Pair, low: int, high: int) -> Pair:
+    """(smallest, largest) value of a result, both in low..high.
+
+    Raises:
+        InvalidLayerError: they are not, or the first is larger than the second.
+    """
+    clamp = as_pair("clamp", value, low, high)
+    if clamp[0] > clamp[1]:
+        raise InvalidLayerError(f"clamp must be (low, high) with low <= high, got {value}")
+    return clamp
 
 
 def normalize_padding(

@@ -7,7 +7,7 @@ channels, output channels, kernel, rows (= columns) of the input. Padding is hal
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lineconv.errors import InvalidInputError
@@ -179,13 +179,12 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-def check_names(names: Iterable[str], other: str) -> None:
-    """Refuse what names neither a network nor `other`.
+def check_names(names: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse what is not among the known names.
 
     Raises:
         InvalidInputError: the message lists the names that there are.
     """
-    known = (*NETWORKS, other)
     for name in names:
         if name not in known:
             raise InvalidInputError(f"unknown network {name!r}, there are: {', '.join(known)}")

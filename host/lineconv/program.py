@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from lineconv.regs import DESCRIPTOR, Flag, Kind
 from lineconv.tile import Tile
 from lineconv.tiling import Tiling
 
-__all__ = ["TileAddresses", "descriptor"]
+__all__ = ["TileAddresses", "descriptor", "record"]
 
 _CLAMP = {OutputType.INT8: (-128, 127), OutputType.UINT8: (0, 255), OutputType.INT32: (0, 0)}
 
@@ -106,6 +107,11 @@ def descriptor(
     }
     if tile.kind is Kind.ADD:
         fields["second_address"] = addresses.second_image + first_pixel
+    return record(fields)
+
+
+def record(fields: Mapping[str, int]) -> npt.NDArray[np.void]:
+    """The descriptor with these fields, shape (); the others are 0."""
     out = np.zeros((), DESCRIPTOR)
     for name, value in fields.items():
         out[name] = value

@@ -27,7 +27,7 @@ def chosen(names: Sequence[str]) -> Sequence[str]:
     Raises:
         InvalidInputError: one of the names is unknown.
     """
-    check_names(names, _SINGLE)
+    check_names(names, NAMES)
     return names or NAMES
 
 

@@ -27,11 +27,10 @@ from lineconv.profiling.figures import network_figures
 from lineconv.progress import mac_bar
 from lineconv.quantize import quantize
 from lineconv.zoo.digits import accuracy, split
-from lineconv.zoo.samples import TRAINED, calibration_samples, noise
+from lineconv.zoo.samples import calibration_samples, noise
 
-__all__ = ["NAMES", "Accuracy", "Comparison", "HostLayer", "WholeFigures", "compare", "run_whole"]
+__all__ = ["Accuracy", "Comparison", "HostLayer", "WholeFigures", "compare", "run_whole"]
 
-NAMES = (TRAINED, *zoo.NETWORKS)
 _SEED = 1  # of the images that are run; those of calibration are others
 
 
@@ -121,7 +120,7 @@ def run_whole(
     """Quantise, compile, run and compare a network.
 
     Args:
-        name: one of `NAMES`.
+        name: one of `zoo.NAMES`.
         target: preset of the device.
         count: how many images of noise; `digits` runs all of its test images.
         sizes: arguments of the network's function; None is the full size.
@@ -129,8 +128,8 @@ def run_whole(
     Raises:
         DeviceError: the device failed.
     """
-    trained = name == TRAINED
-    model = zoo.lenet_digits() if trained else zoo.NETWORKS[name](**(sizes or {}))
+    trained = name == zoo.TRAINED
+    model = zoo.build(name, **(sizes or {}))
     (spec,) = inputs(model)
     quantised, _ = quantize(model, {spec.name: calibration_samples(name, model)})
     network = compile_network(quantised, target, name=name)

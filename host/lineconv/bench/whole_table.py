@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lineconv.bench.command import engine_of
-from lineconv.bench.whole import NAMES, Comparison, WholeFigures, run_whole
+from lineconv.bench.whole import Comparison, WholeFigures, run_whole
 from lineconv.device import target_of
 from lineconv.driver import Accelerator
-from lineconv.errors import DifferenceError, InvalidInputError
+from lineconv.errors import DifferenceError
 from lineconv.files import write_whole
+from lineconv.networks import check_names
+from lineconv.zoo import NAMES
 
 __all__ = ["bench_networks", "chosen_networks", "network_row"]
 
@@ -34,9 +36,7 @@ def chosen_networks(names: Sequence[str]) -> Sequence[str]:
     Raises:
         InvalidInputError: one of the names is unknown.
     """
-    for name in names:
-        if name not in NAMES:
-            raise InvalidInputError(f"unknown network {name!r}, there are: {', '.join(NAMES)}")
+    check_names(names, NAMES)
     return names or NAMES
 
 

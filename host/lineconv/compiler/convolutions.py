@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lineconv.compiler.device_tensor import DeviceTensor
 from lineconv.compiler.images import OTHER_ORDER, view_images
-from lineconv.compiler.lowering import HostOnlyError, Lowering
+from lineconv.compiler.lowering import HostOnlyError, Lowering, left_to_host
 from lineconv.compiler.vector import windows
 from lineconv.compiler.view import View
 from lineconv.errors import InvalidLayerError
@@ -175,7 +175,7 @@ def _one_pixel(
     ctx: Lowering, layer: Convolution, source: View, weights: Weights, target: View
 ) -> None:
     """A convolution whose kernel is the image."""
-    try:
+    with left_to_host():
         geometry = replace(
             layer.layer,
             in_channels=source.channels,
@@ -183,6 +183,4 @@ def _one_pixel(
             in_width=source.width,
             kernel=(source.height, source.width),
         )
-    except InvalidLayerError as error:
-        raise HostOnlyError(str(error)) from None
     emit_convolution(ctx, layer, geometry, weights, source, target)

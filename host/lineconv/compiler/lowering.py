@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +21,25 @@ from lineconv.graph.layers import Table, Tensor
 from lineconv.layer import ConvLayer, OutputType
 from lineconv.presets import Array, MemoryModel
 from lineconv.regs import Kind
-from lineconv.tiling import Tiling, tile_layer
+from lineconv.tiling import Tiling
 
-__all__ = ["HostOnlyError", "Lowering", "Work", "engine_table", "formats", "tile"]
+__all__ = ["HostOnlyError", "Lowering", "Work", "engine_table", "formats", "left_to_host"]
 
 _TOO_LARGE = "what lies under its kernel is too large for the engine's buffers"
 
 
 class HostOnlyError(Exception):
     """The engine cannot compute a layer; the message is the reason."""
+
+
+@contextmanager
+def left_to_host(reason: str | None = None) -> Iterator[None]:
+    """Leaves a layer to the host if the engine has none like it: for the reason given, or for that
+    of the InvalidLayerError."""
+    try:
+        yield
+    except InvalidLayerError as error:
+        raise HostOnlyError(reason or str(error)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,38 +117,14 @@ class Lowering:
             scale=scale,
             table=table,
         )
-        self.operations.append((operation, tile(operation, self.array, self.model)))
+        with left_to_host(_TOO_LARGE):
+            self.operations.append((operation, operation.tiling(self.array, self.model)))
 
 
 def engine_table(layer: Table) -> npt.NDArray[np.uint8]:
     """The table for bytes as bit patterns, byte 0 first; those of int8 begin with -128."""
     entries: npt.NDArray[np.uint8] = layer.table.view(np.uint8)
     return np.roll(entries, 128) if layer.inputs[0].dtype == np.int8 else entries
-
-
-def tile(operation: Operation, array: Array, model: MemoryModel) -> Tiling:
-    """The tiles of each image of an operation.
-
-    Raises:
-        HostOnlyError: the engine's buffers are too small for it.
-    """
-    source, output = operation.inputs[0], operation.output
-    try:
-        return tile_layer(
-            operation.layer,
-            array,
-            model,
-            kind=operation.kind,
-            digits=operation.weights.shape[1] if operation.kind is Kind.ADD else 1,
-            host_input=False,
-            input_pixel_stride=source.pixel_stride,
-            output_pixel_stride=output.pixel_stride,
-            input_align=source.offset % array.beat_bytes,
-            output_align=output.offset % array.beat_bytes,
-            table=operation.table is not None,
-        )
-    except InvalidLayerError:
-        raise HostOnlyError(_TOO_LARGE) from None
 
 
 def formats(dtype: np.dtype[Any]) -> tuple[OutputType, int]:

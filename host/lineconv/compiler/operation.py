@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from lineconv.compiler.view import View
 from lineconv.layer import ConvLayer
+from lineconv.presets import Array, MemoryModel
 from lineconv.regs import Kind
+from lineconv.tiling import Tiling, tile_layer
 
 __all__ = ["Operation"]
 
@@ -50,3 +52,24 @@ class Operation:
     def unsigned(self) -> bool:
         """The inputs are uint8."""
         return self.inputs[0].dtype == np.uint8
+
+    def tiling(self, array: Array, memory: MemoryModel | None = None) -> Tiling:
+        """The tiles of each image, where the views lie; see `tile_layer`.
+
+        Raises:
+            InvalidLayerError: it fits no buffer, or needs the host.
+        """
+        source, output = self.inputs[0], self.output
+        return tile_layer(
+            self.layer,
+            array,
+            memory,
+            kind=self.kind,
+            digits=self.weights.shape[1] if self.kind is Kind.ADD else 1,
+            host_input=False,
+            input_pixel_stride=source.pixel_stride,
+            output_pixel_stride=output.pixel_stride,
+            input_align=source.offset % array.beat_bytes,
+            output_align=output.offset % array.beat_bytes,
+            table=self.table is not None,
+        )

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from lineconv.compiler.averages import exact_average
 from lineconv.compiler.device_tensor import DeviceTensor
 from lineconv.compiler.images import OTHER_ORDER, read_images, window
-from lineconv.compiler.lowering import HostOnlyError, Lowering, formats
+from lineconv.compiler.lowering import HostOnlyError, Lowering, formats, left_to_host
 from lineconv.compiler.memory import default_shape
 from lineconv.compiler.vector import windows
 from lineconv.compiler.view import View
-from lineconv.errors import InvalidLayerError
 from lineconv.graph.layers import AveragePool, GlobalAveragePool, MaxPool, Pool
 from lineconv.graph.weighted import signed_zero_point
 from lineconv.layer import MAX_KERNEL_HEIGHT, MAX_KERNEL_WIDTH, ConvLayer
@@ -145,13 +144,11 @@ def _emit(
         parts.append(pixels)
         padding.append(around)
     channels = source.channels
-    try:
+    with left_to_host():
         geometry = ConvLayer(
             channels, channels, len(parts[0]), len(parts[1]), layer.kernel, layer.stride,
             layer.dilation, (padding[0], padding[1]), channels, **numbers,
         )  # fmt: skip
-    except InvalidLayerError as error:
-        raise HostOnlyError(str(error)) from None
     windows(
         ctx, kind, geometry, source.spatial_part(*parts), target.spatial_part(*outputs),
         *_equal(geometry, weight, bias, scale),

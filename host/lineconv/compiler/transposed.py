@@ -19,8 +19,7 @@ import numpy as np
 from lineconv.compiler.convolutions import emit_convolution
 from lineconv.compiler.device_tensor import DeviceTensor
 from lineconv.compiler.images import view_images, window
-from lineconv.compiler.lowering import HostOnlyError, Lowering
-from lineconv.errors import InvalidLayerError
+from lineconv.compiler.lowering import Lowering, left_to_host
 from lineconv.graph.layers import TransposedConvolution
 from lineconv.layer import Pair
 from lineconv.packing import ceil_div
@@ -71,7 +70,7 @@ def lower_transposed(ctx: Lowering, layer: TransposedConvolution) -> DeviceTenso
         else:  # no pixel of the image is met: the bias alone
             rows, columns = _constant(rows, height), _constant(columns, width)
             weights = np.zeros((*layer.weights.shape[:2], 1, 1), np.int8)
-        try:
+        with left_to_host():
             part = replace(
                 geometry,
                 in_height=len(rows.pixels),
@@ -80,8 +79,6 @@ def lower_transposed(ctx: Lowering, layer: TransposedConvolution) -> DeviceTenso
                 dilation=(rows.dilation, columns.dilation),
                 padding=(rows.padding, columns.padding),
             )
-        except InvalidLayerError as error:
-            raise HostOnlyError(str(error)) from None
         emit_convolution(
             ctx, layer, part, weights,
             view.spatial_part(rows.pixels, columns.pixels),

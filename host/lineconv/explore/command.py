@@ -61,7 +61,7 @@ def _networks(names: Sequence[str]) -> list[Network]:
     Raises:
         InvalidInputError: one of the names is unknown.
     """
-    check_names(names, _ALL)
+    check_names(names, (*NETWORKS, _ALL))
     return list(
         NETWORKS.values() if _ALL in names else map(NETWORKS.__getitem__, dict.fromkeys(names))
     )

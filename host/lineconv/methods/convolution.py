@@ -9,7 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lineconv.arguments import as_bias, as_factors, batched, check_array, number_formats
+from lineconv.arguments import (
+    as_bias,
+    as_factors,
+    batched,
+    check_array,
+    check_elements,
+    number_formats,
+)
 from lineconv.errors import InvalidLayerError, InvalidTensorError
 from lineconv.graph.layers import AnyArray, Convolution
 from lineconv.layer import (
@@ -24,7 +31,6 @@ from lineconv.layer import (
     as_number,
     as_pair,
 )
-from lineconv.methods.elementwise import check_elements
 from lineconv.methods.runner import Runner, tensor
 from lineconv.methods.transposed import transposed_layer
 from lineconv.operands import Operands, check_operands

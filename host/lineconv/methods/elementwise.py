@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lineconv.arguments import check_array
-from lineconv.errors import InvalidLayerError, InvalidTensorError
+from lineconv.arguments import check_elements
+from lineconv.errors import InvalidTensorError
 from lineconv.graph.layers import Add, AnyArray
-from lineconv.layer import Pair, as_pair
+from lineconv.layer import Pair, as_clamp
 from lineconv.methods.runner import Runner, checked_tensor
 from lineconv.packing import ceil_div
 
-__all__ = ["ElementwiseMethods", "as_image", "check_elements"]
-
+__all__ = ["ElementwiseMethods", "as_image"]
 
 _ROW_WORDS = 64
 
@@ -64,9 +63,7 @@ class ElementwiseMethods(Runner):
             )
         limits = np.iinfo(a.dtype)
         if clamp is not None:
-            clamp = as_pair("clamp", clamp, limits.min, limits.max)
-            if clamp[0] > clamp[1]:
-                raise InvalidLayerError(f"clamp must be (low, high) with low <= high, got {clamp}")
+            clamp = as_clamp(clamp, limits.min, limits.max)
         images = {
             name: as_image(array, self.array.vector_lanes) for name, array in (("a", a), ("b", b))
         }
@@ -77,13 +74,6 @@ class ElementwiseMethods(Runner):
         layer = Add(name="add", inputs=(first, second), outputs=(result,), clamp=clamp)
         y = self._run_chain([layer], images)
         return y.reshape(-1)[: a.size].reshape(a.shape)
-
-
-def check_elements(name: str, array: Any) -> None:
-    """Raise InvalidTensorError for what is not int8 or uint8, or has no elements."""
-    check_array(name, array, (np.int8, np.uint8))
-    if array.size == 0:
-        raise InvalidTensorError(f"{name} must hold at least one element, got shape {array.shape}")
 
 
 def as_image(array: AnyArray, lanes: int) -> AnyArray:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lineconv.arguments import byte_type, check_array
+from lineconv.arguments import byte_type, check_array, check_elements
 from lineconv.errors import InvalidTensorError
 from lineconv.graph.arithmetic import all_values, dequantize, quantize
 from lineconv.graph.layers import AnyArray, Table
 from lineconv.layer import OutputType
-from lineconv.methods.elementwise import as_image, check_elements
+from lineconv.methods.elementwise import as_image
 from lineconv.methods.runner import Runner, checked_tensor, tensor
 
 __all__ = ["FunctionMethods"]

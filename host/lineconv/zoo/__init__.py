@@ -22,7 +22,10 @@ from lineconv.zoo.resnet import resnet18, resnet50, resnext50_32x4d
 from lineconv.zoo.speech import tdnn
 
 __all__ = [
+    "NAMES",
     "NETWORKS",
+    "TRAINED",
+    "build",
     "count_macs",
     "dcgan_generator",
     "lenet",
@@ -56,3 +59,11 @@ NETWORKS: dict[str, Callable[..., Any]] = {
         tdnn,
     )
 }
+
+TRAINED = "digits"  # LeNet with the weights of `lenet_digits`
+NAMES = (TRAINED, *NETWORKS)  # what commands know
+
+
+def build(name: str, **sizes: int) -> Any:
+    """The `onnx.ModelProto` of one of `NAMES`; sizes are arguments of those in `NETWORKS`."""
+    return lenet_digits() if name == TRAINED else NETWORKS[name](**sizes)

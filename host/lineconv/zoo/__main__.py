@@ -12,8 +12,8 @@ import numpy as np
 
 from lineconv.errors import InvalidInputError
 from lineconv.files import require_writable, write_whole
-from lineconv.zoo import NETWORKS, lenet_digits
-from lineconv.zoo.samples import CALIBRATION_SAMPLES, TRAINED, calibration_samples
+from lineconv.zoo import NAMES, TRAINED, build
+from lineconv.zoo.samples import CALIBRATION_SAMPLES, calibration_samples
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
         prog="python -m lineconv.zoo",
         description="Write a network as float ONNX: random weights, or LeNet trained on digits.",
     )
-    parser.add_argument("name", choices=(TRAINED, *NETWORKS))
+    parser.add_argument("name", choices=NAMES)
     parser.add_argument("-o", "--output", type=Path, required=True, help=".onnx to write")
     parser.add_argument(
         "--calibration",
@@ -41,7 +41,7 @@ def main() -> int:
 
 def _write(name: str, output: Path, calibration: Path | None) -> None:
     require_writable(output)
-    model = lenet_digits() if name == TRAINED else NETWORKS[name]()
+    model = build(name)
     if calibration is not None:
         require_writable(calibration)
         buffer = io.BytesIO()

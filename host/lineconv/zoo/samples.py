@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lineconv.onnx_model import inputs
+from lineconv.zoo import TRAINED
 from lineconv.zoo.digits import split
 
-__all__ = ["CALIBRATION_SAMPLES", "TRAINED", "calibration_samples", "noise"]
+__all__ = ["CALIBRATION_SAMPLES", "calibration_samples", "noise"]
 
-TRAINED = "digits"
 CALIBRATION_SAMPLES = 16
 
 Images = npt.NDArray[np.float32]
